@@ -1,0 +1,175 @@
+//! The event log: the one record of a run. A worker streams it as JSON lines; a log without its last event is
+//! a run that could not be judged.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::Display;
+
+use crate::scan::{CellFacts, ScanResult};
+use crate::state::Reply;
+use crate::step::Need;
+use crate::technique::Technique;
+use crate::time::{Millis, Stamp};
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// When the worker recorded it.
+    pub at: Stamp,
+    /// What it was.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// Before or after red acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Moment {
+    /// Defense installed, red not yet started.
+    Before,
+    /// Red and green are done.
+    After,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The worker is inside its namespaces and has its plan.
+    Started {
+        /// The case's name.
+        case: String,
+        /// The seed of every random choice.
+        seed: u64,
+    },
+    /// All hosts, links, addresses and routes exist.
+    LabBuilt {
+        /// How many hosts.
+        hosts: usize,
+    },
+    /// A listener answers.
+    ServiceReady {
+        /// As `tcp/80 http`.
+        service: String,
+    },
+    /// The control: a technique against the undefended target, from an address that no actor uses.
+    Control {
+        /// The technique.
+        technique: Technique,
+        /// Its source.
+        source: IpAddr,
+        /// What it read.
+        result: ScanResult,
+    },
+    /// One step of the defense is in.
+    Installed {
+        /// The step in a few words.
+        step: String,
+    },
+    /// The defense was read back from the kernel and compared with a reference install.
+    ReadBack {
+        /// When.
+        moment: Moment,
+        /// Rules, sets and values that were looked at.
+        items: usize,
+        /// Each difference in one line; empty when the defense is what was asked for.
+        differences: Vec<String>,
+    },
+    /// A source of its own that must pass made one connection to a service.
+    Canary {
+        /// When.
+        moment: Moment,
+        /// Its source.
+        source: IpAddr,
+        /// As `tcp/22`.
+        service: String,
+        /// Whether it was answered.
+        passed: bool,
+    },
+    /// An actor starts.
+    ActorStarted {
+        /// Its name.
+        actor: String,
+        /// Where it sends from.
+        source: IpAddr,
+    },
+    /// A scanner's own result.
+    Scan {
+        /// The red actor.
+        actor: String,
+        /// What was asked.
+        technique: Technique,
+        /// What it read.
+        result: ScanResult,
+    },
+    /// The captures' facts about a scan.
+    Facts {
+        /// The red actor.
+        actor: String,
+        /// What was asked.
+        technique: Technique,
+        /// Probes that left red's end.
+        probes_sent: u64,
+        /// Probes that are in the capture at the target's end.
+        probes_arrived: u64,
+        /// Cell by cell, ascending by port.
+        cells: Vec<CellFacts>,
+    },
+    /// A green client's requests, in order.
+    Requests {
+        /// The green actor.
+        actor: String,
+        /// `None`: served; else why not, in a few words.
+        failures: Vec<Option<String>>,
+        /// Time each request took, served or not.
+        latencies_us: Vec<u64>,
+    },
+    /// A banned source and a fresh one probed the same service at the same time.
+    BanChecked {
+        /// The red actor.
+        actor: String,
+        /// What was seen.
+        check: BanCheck,
+    },
+    /// A capture ended.
+    Captured {
+        /// Whose end of the link.
+        host: String,
+        /// Packets kept.
+        packets: u64,
+        /// Packets the kernel had to drop; more than none makes the case an error.
+        dropped: u64,
+    },
+    /// The case cannot run on this machine.
+    Unmet {
+        /// What is missing.
+        need: Need,
+    },
+    /// Something that must work did not; the case cannot be judged.
+    Problem {
+        /// What was being done.
+        operation: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// The defense is off and the kernel is as it was before it.
+    Removed,
+    /// The last event of every complete log.
+    Ended,
+}
+
+/// One look at a ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BanCheck {
+    /// Time since the source's last packet before this look.
+    pub after: Millis,
+    /// The service port probed by both.
+    pub port: u16,
+    /// What the actor's source got.
+    pub source_reply: Option<Reply>,
+    /// What a source that nobody had used before got, at the same time.
+    pub fresh_reply: Option<Reply>,
+}

@@ -1,0 +1,95 @@
+//! What a scenario says will be seen. An expectation never holds what was seen.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::port::PortSet;
+use crate::state::PortState;
+use crate::time::Millis;
+
+/// A set of port states of which one must be read, e.g. filtered or open|filtered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StateSet(pub Vec<PortState>);
+
+impl StateSet {
+    /// Whether `state` is one of them.
+    pub fn contains(&self, state: PortState) -> bool {
+        self.0.contains(&state)
+    }
+}
+
+impl fmt::Display for StateSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(PortState::to_string).collect();
+        f.write_str(&words.join(" or "))
+    }
+}
+
+/// A bound on a count; both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bound {
+    /// Not fewer than this.
+    pub min: u64,
+    /// Not more than this.
+    pub max: u64,
+}
+
+impl Bound {
+    /// Whether `count` is within.
+    pub fn contains(self, count: u64) -> bool {
+        (self.min..=self.max).contains(&count)
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.min, self.max) {
+            (min, max) if min == max => write!(f, "exactly {min}"),
+            (min, u64::MAX) => write!(f, "at least {min}"),
+            (0, max) => write!(f, "at most {max}"),
+            (min, max) => write!(f, "{min} to {max}"),
+        }
+    }
+}
+
+/// What one red actor is expected to learn and to suffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedExpectation {
+    /// Ports named in the file, with the states allowed for them. Port sets do not overlap.
+    pub states: Vec<(PortSet, StateSet)>,
+    /// The states allowed for every other scanned port.
+    pub rest: Option<StateSet>,
+    /// How many of the scanned ports give any answer.
+    pub answered: Option<Bound>,
+    /// Whether, when and for how long the source is banned.
+    pub ban: Option<BanExpectation>,
+}
+
+/// A ban: the source goes unanswered on a service port where, at that time, a fresh source is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BanExpectation {
+    /// `false` expects that the source is still served after its scan.
+    pub lands: bool,
+    /// The first probe after which nothing of the source is answered is at most this one, counted from 1.
+    pub lands_within_probes: Option<u64>,
+    /// From the first unanswered probe's predecessor to it, at most this long; only in `exclusive` scenarios.
+    pub enforced_within: Option<Millis>,
+    /// Still banned this long after the source's last packet (nobody looked in between).
+    pub holds: Option<Millis>,
+    /// Served again this long after the source's last packet (nobody looked in between).
+    pub lifts: Option<Millis>,
+}
+
+/// What one green client is expected to get.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GreenExpectation {
+    /// Smallest allowed share of requests that succeed, 0 to 1.
+    pub success_min: Option<f64>,
+    /// Largest allowed share of requests that succeed, 0 to 1; for scenarios that show whom a defense hurts.
+    pub success_max: Option<f64>,
+    /// How many requests succeed.
+    pub served: Option<Bound>,
+}

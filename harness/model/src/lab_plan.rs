@@ -1,0 +1,155 @@
+//! What a lab looks like: hosts, the segments that join them, and the services that run.
+//!
+//! A plan is complete. The lab adds no address, route or sysctl of its own to it, so that two labs of one plan
+//! are alike.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString};
+
+use crate::port::Protocol;
+
+/// A whole lab.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabPlan {
+    /// Network namespaces, in the order in which they are made. Names are unique.
+    pub hosts: Vec<HostPlan>,
+    /// Links between them.
+    pub segments: Vec<Segment>,
+}
+
+impl LabPlan {
+    /// The host of that name.
+    pub fn host(&self, name: &str) -> Option<&HostPlan> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// All interfaces of all segments.
+    pub fn interfaces(&self) -> impl Iterator<Item = &InterfacePlan> {
+        self.segments.iter().flat_map(|segment| &segment.interfaces)
+    }
+}
+
+/// One network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// `target`, `red`, `green`, ...
+    pub name: String,
+    /// Kernel parameters set before any link is up, each with the reason why it matters.
+    pub sysctls: Vec<SysctlPlan>,
+    /// Routes beyond those that the interfaces' own prefixes make. No default route is ever among them.
+    pub routes: Vec<RoutePlan>,
+    /// Listeners, ready before anyone probes.
+    pub services: Vec<ServicePlan>,
+}
+
+/// A kernel parameter with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SysctlPlan {
+    /// Dotted name, e.g. `net.ipv4.icmp_ratelimit`.
+    pub key: String,
+    /// What it is set to.
+    pub value: String,
+    /// Why a result depends on it.
+    pub why: String,
+}
+
+/// A route to `to` by the neighbour `via`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePlan {
+    /// Destination prefix, inside the lab's ranges.
+    pub to: IpNet,
+    /// An address on one of the host's segments.
+    pub via: IpAddr,
+}
+
+/// How the interfaces of a segment are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Wire {
+    /// One veth pair between exactly two interfaces.
+    Veth,
+    /// A bridge in a switch namespace of its own, any number of interfaces.
+    Bridge,
+}
+
+/// A link or a switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// How it is joined.
+    pub wire: Wire,
+    /// Its ends.
+    pub interfaces: Vec<InterfacePlan>,
+}
+
+/// One end of a link, inside one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfacePlan {
+    /// The host it is in.
+    pub host: String,
+    /// Its name there, e.g. `eth0`.
+    pub name: String,
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+    /// Addresses with their prefixes, IPv4 and IPv6. IPv6 is added without duplicate address detection.
+    pub addresses: Vec<IpNet>,
+}
+
+/// What a listener does.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumString,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum ServiceKind {
+    /// TCP: sends a banner line, then echoes.
+    Banner,
+    /// HTTP/1.1: answers every request with 200 and a short text.
+    Http,
+    /// UDP: sends each datagram back.
+    Echo,
+    /// UDP: answers a DNS query with one address record.
+    Dns,
+    /// UDP: receives and stays silent, as a service does that dislikes the payload.
+    Silent,
+}
+
+/// A listener on a host, on both families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServicePlan {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it listens.
+    pub port: u16,
+    /// What it does.
+    pub kind: ServiceKind,
+}
+
+impl ServicePlan {
+    /// Whether it answers a datagram or a connection at all; a silent one reads open|filtered by nature.
+    pub fn answers(self) -> bool {
+        self.kind != ServiceKind::Silent
+    }
+}
+
+impl fmt::Display for ServicePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {}", self.protocol, self.port, self.kind)
+    }
+}

@@ -1,0 +1,35 @@
+//! The vocabulary of a drill, as types: what is asked (techniques, ports), what comes back (replies, port
+//! states), what a defense installs (steps), what a lab looks like, what was expected, what was seen, and how
+//! a run is judged and told.
+//!
+//! Architecture invariant: nothing here does I/O or reads a clock. The one table that turns a reply into a
+//! port state, [`state_of`], is here, so that every witness is judged by the same one.
+#![forbid(unsafe_code)]
+
+mod address;
+mod event;
+mod expectation;
+mod lab_plan;
+mod port;
+mod report;
+mod scan;
+mod state;
+mod step;
+mod technique;
+mod time;
+mod verdict;
+
+pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
+pub use event::{BanCheck, Event, Moment, What};
+pub use expectation::{BanExpectation, Bound, GreenExpectation, RedExpectation, StateSet};
+pub use lab_plan::{
+    HostPlan, InterfacePlan, LabPlan, RoutePlan, Segment, ServiceKind, ServicePlan, SysctlPlan, Wire,
+};
+pub use port::{PortError, PortSet, Protocol};
+pub use report::{CaseReport, ClaimReport, Collected, Environment, Finding, RunReport, Skipped};
+pub use scan::{CellFacts, ScanResult, StateGroup};
+pub use state::{PortState, Reason, Reply, Unreachable, state_of};
+pub use step::{Backend, CommandLine, Loader, Need, Step};
+pub use technique::{TcpFlags, Technique};
+pub use time::{Millis, Stamp};
+pub use verdict::{Outcome, Verdict};

@@ -1,0 +1,107 @@
+//! What a defense asks for: what it needs from the machine, and the steps that install it. Data; the lab
+//! executes it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, EnumString};
+
+use crate::address::Family;
+
+/// Which of the two kernel interfaces the iptables commands speak to. Always chosen, never the machine's default.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
+    EnumString,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Backend {
+    /// iptables-nft: the rules become nftables rules.
+    #[default]
+    Nft,
+    /// iptables-legacy: the kernel's own ip_tables.
+    Legacy,
+}
+
+/// Something that must be there before a case can run; where it is missing, the case is skipped by this name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// A program that is found on the lab's search path, by its file name.
+    Program(String),
+    /// More than one user id in the lab: root, or a range for newuidmap.
+    UserIdRange,
+}
+
+/// The program that takes a rules text, and how it reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loader {
+    /// iptables-restore or ip6tables-restore of one back end: the text is in iptables-save format.
+    IptablesRestore {
+        /// Which of the two programs.
+        family: Family,
+        /// Which back end.
+        backend: Backend,
+    },
+    /// `nft -f`.
+    Nft,
+    /// `ipset restore`.
+    IpsetRestore,
+    /// A shell script of iptables, ip6tables, ipset, nft and sysctl commands, run by bash, where a line that
+    /// fails is an error with its number. Its `iptables` is the back end's.
+    Script {
+        /// Which back end the script's iptables commands are.
+        backend: Backend,
+    },
+}
+
+/// One step of installing a defense on a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Sets a kernel parameter of the host's network namespace, such as `net.ipv4.tcp_syncookies`.
+    Sysctl {
+        /// Its dotted name.
+        key: String,
+        /// What it is set to.
+        value: String,
+    },
+    /// Gives `text` to a loader on its standard input.
+    Load {
+        /// Who loads it.
+        loader: Loader,
+        /// The whole rules text.
+        text: String,
+        /// The file the text came from, as error messages name it; line numbers are the text's.
+        origin: String,
+    },
+    /// Writes a file into the lab's private file system (/etc, /run, /var/log or /tmp).
+    WriteFile {
+        /// Absolute path.
+        path: String,
+        /// Whole content.
+        text: String,
+    },
+}
+
+/// A program and its arguments, to be run inside a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// A file name, found on the lab's search path, or an absolute path.
+    pub program: String,
+    /// Its arguments, without the program's own name.
+    pub args: Vec<String>,
+}
