@@ -1,0 +1,104 @@
+//! From an `expect` table to an expectation: which keys exclude each other, and which ports are covered.
+
+use std::ops::Range;
+
+use scandrill_model::{BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet};
+
+use super::file::{At, BanTable, BanValue, Count, GreenExpect, OneOrMany, RedExpect};
+use super::words::{Wrong, length, word};
+
+/// A mistake with its place.
+pub type Located<T> = Result<T, (Range<usize>, Wrong)>;
+
+/// Applies `read` to a value and keeps its place for the error.
+pub fn at<T, U>(value: &At<T>, read: impl FnOnce(&T) -> Result<U, Wrong>) -> Located<U> {
+    read(&value.value).map_err(|wrong| (value.span.clone(), wrong))
+}
+
+/// Understands a red actor's expectation.
+pub fn red(table: &RedExpect) -> Located<RedExpectation> {
+    let mut expect = RedExpectation::default();
+    let by_state = [
+        (&table.open, PortState::Open),
+        (&table.closed, PortState::Closed),
+        (&table.filtered, PortState::Filtered),
+        (&table.unfiltered, PortState::Unfiltered),
+        (&table.open_filtered, PortState::OpenFiltered),
+    ];
+    let mut named = PortSet::default();
+    for (ports, state) in by_state {
+        let Some(text) = ports else { continue };
+        let ports = at(text, |text| port_set(text))?;
+        let twice = named.intersection(&ports);
+        if !twice.is_empty() {
+            let wrong = Wrong::new(format!("port {twice} is expected in two states"), "name each port once");
+            return Err((text.span.clone(), wrong));
+        }
+        named = named.union(&ports);
+        expect.states.push((ports, StateSet(vec![state])));
+    }
+    expect.rest = table.rest.as_ref().map(|rest| at(rest, states)).transpose()?;
+    expect.answered = table.answered.as_ref().map(|count| at(count, bound)).transpose()?;
+    expect.ban = table.ban.as_ref().map(ban).transpose()?;
+    Ok(expect)
+}
+
+/// Understands a green client's expectation.
+pub fn green(table: &GreenExpect) -> Located<GreenExpectation> {
+    let share = |value: &f64| match value {
+        0.0..=1.0 => Ok(*value),
+        _ => Err(Wrong::new(format!("{value} is not a share"), "write a number from 0.0 to 1.0")),
+    };
+    Ok(GreenExpectation {
+        success_min: table.success_min.as_ref().map(|value| at(value, share)).transpose()?,
+        success_max: table.success_max.as_ref().map(|value| at(value, share)).transpose()?,
+        served: table.served.as_ref().map(|count| at(count, bound)).transpose()?,
+    })
+}
+
+/// Reads a set of ports.
+pub fn port_set(text: &str) -> Result<PortSet, Wrong> {
+    text.parse().map_err(|error: scandrill_model::PortError| Wrong { message: error.to_string(), help: None })
+}
+
+fn states(value: &OneOrMany<String>) -> Result<StateSet, Wrong> {
+    let words = value.clone().into_vec();
+    let states: Result<Vec<PortState>, Wrong> = words.iter().map(|text| word("port state", text)).collect();
+    states.map(StateSet)
+}
+
+fn bound(count: &Count) -> Result<Bound, Wrong> {
+    match count {
+        Count::Exactly(count) => Ok(Bound { min: *count, max: *count }),
+        Count::Between(bounds) => {
+            let (min, max) = (bounds.min.unwrap_or(0), bounds.max.unwrap_or(u64::MAX));
+            if min > max {
+                let help = format!("write min = {max}, max = {min}");
+                return Err(Wrong::new(format!("no count is at least {min} and at most {max}"), help));
+            }
+            Ok(Bound { min, max })
+        }
+    }
+}
+
+fn ban(value: &At<BanValue>) -> Located<BanExpectation> {
+    match &value.value {
+        BanValue::Lands(lands) => Ok(BanExpectation { lands: *lands, ..BanExpectation::default() }),
+        BanValue::Within(table) => ban_within(table),
+    }
+}
+
+fn ban_within(table: &BanTable) -> Located<BanExpectation> {
+    let time = |value: &Option<At<String>>| value.as_ref().map(|text| at(text, |text| length(text))).transpose();
+    if let (Some(_), Some(lifts)) = (&table.holds, &table.lifts) {
+        let help = "looking may refresh a ban: put them into two scenarios";
+        return Err((lifts.span.clone(), Wrong::new("`holds` and `lifts` cannot be seen in one case", help)));
+    }
+    Ok(BanExpectation {
+        lands: true,
+        lands_within_probes: table.lands_within_probes,
+        enforced_within: time(&table.enforced_within)?,
+        holds: time(&table.holds)?,
+        lifts: time(&table.lifts)?,
+    })
+}

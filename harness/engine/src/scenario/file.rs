@@ -1,0 +1,324 @@
+//! A scenario file as it is written: what TOML gives, before it is understood. The comments here are the
+//! descriptions in the published JSON Schema.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+
+/// A value with its place in the file.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Its byte range.
+    pub span: Range<usize>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self { span: spanned.span(), value: spanned.into_inner() })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+}
+
+/// One value or a list of them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// A single value.
+    One(T),
+    /// A list.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// The values, in order.
+    pub fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Many(values) => values,
+        }
+    }
+}
+
+/// A layer's table: its name under `layer`, its parameters beside it.
+pub type LayerTable = BTreeMap<At<String>, toml::Value>;
+
+impl PartialEq for At<String> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+impl Eq for At<String> {}
+impl PartialOrd for At<String> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for At<String> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.value.cmp(&other.value)
+    }
+}
+
+/// A scandrill scenario: a target with a defense, red actors that scan it, green clients that use it, and
+/// what is expected to be seen.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// What the scenario shows, in one line.
+    pub about: Option<String>,
+    /// A sentence that is put to the test.
+    pub claim: Option<ClaimTable>,
+    /// IP versions to run it over, each in its own lab: "v4", "v6". Both by default.
+    pub family: Option<OneOrMany<At<String>>>,
+    /// iptables back ends to run it with, each in its own lab: "nft", "legacy". "nft" by default.
+    pub backend: Option<OneOrMany<At<String>>>,
+    /// How many times each case runs, each in its own lab with its own seed. 1 by default.
+    pub repeat: Option<At<u32>>,
+    /// Takes longer than people wait for; left out of the default run.
+    #[serde(default)]
+    pub slow: bool,
+    /// Needs the whole machine, because it bounds milliseconds.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// The host that is attacked.
+    #[serde(default)]
+    pub target: TargetTable,
+    /// Settings of single hosts, by name.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, HostTable>,
+    /// Attackers, one after the other unless `after` says otherwise.
+    #[serde(default)]
+    pub red: Vec<At<RedTable>>,
+    /// Legitimate clients, beside the attackers unless `after` says otherwise.
+    #[serde(default)]
+    pub green: Vec<At<GreenTable>>,
+}
+
+/// A sentence and what its author predicts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimTable {
+    /// The claim in one sentence.
+    pub text: String,
+    /// Where it is made.
+    pub source: String,
+    /// What would be seen if it held: keys of a red or green `expect`. Held or refuted is computed from it.
+    pub predicts: At<PredictsTable>,
+}
+
+/// The author's expectation about one actor.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PredictsTable {
+    /// The actor it is about; the first red one by default.
+    pub actor: Option<At<String>>,
+    /// As in a red `expect`.
+    pub open: Option<At<String>>,
+    /// As in a red `expect`.
+    pub closed: Option<At<String>>,
+    /// As in a red `expect`.
+    pub filtered: Option<At<String>>,
+    /// As in a red `expect`.
+    pub unfiltered: Option<At<String>>,
+    /// As in a red `expect`.
+    #[serde(rename = "open|filtered")]
+    pub open_filtered: Option<At<String>>,
+    /// As in a red `expect`.
+    pub rest: Option<At<OneOrMany<String>>>,
+    /// As in a red `expect`.
+    pub answered: Option<At<Count>>,
+    /// As in a red `expect`.
+    pub ban: Option<At<BanValue>>,
+    /// As in a green `expect`.
+    pub success_min: Option<At<f64>>,
+    /// As in a green `expect`.
+    pub success_max: Option<At<f64>>,
+    /// As in a green `expect`.
+    pub served: Option<At<Count>>,
+}
+
+/// The host that is attacked, and its defense.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetTable {
+    /// Listeners: "tcp/22", "tcp/80 http", "udp/53 dns", "udp/7 echo", "udp/9 silent".
+    #[serde(default)]
+    pub services: Vec<At<String>>,
+    /// Layers in order, such as { layer = "recent", seconds = 60 }; see `scandrill list --layers`.
+    #[serde(default)]
+    #[schemars(with = "Vec<BTreeMap<String, serde_json::Value>>")]
+    pub defense: Vec<At<LayerTable>>,
+    /// Your own rules: iptables-save format, an nft file or a shell script, by path from this file.
+    pub rules: Option<OneOrMany<At<String>>>,
+    /// "unlimited" (the default) lets the target answer every probe that deserves an ICMP error; "kernel"
+    /// keeps the kernel's own limits.
+    pub icmp: Option<At<String>>,
+    /// The service, such as "tcp/22", that a source of its own must reach under the defense, so that silence
+    /// means something; "none" where the defense shuts out everyone. By default the first TCP service.
+    pub canary: Option<At<String>>,
+    /// The name of the target's interface; "eth0" by default.
+    pub interface: Option<At<String>>,
+    /// Kernel parameters of the target before its defense is in.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// Settings of a host other than the target.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostTable {
+    /// Kernel parameters.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
+    /// Further source ranges inside the lab's own ranges that the target routes to this host.
+    #[serde(default)]
+    pub ranges: Vec<At<String>>,
+}
+
+/// An attacker.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedTable {
+    /// Its name: "red", "red-2", ... by default.
+    pub name: Option<At<String>>,
+    /// The host it works from, by default one of its own. Actors that name the same host share its address.
+    pub host: Option<At<String>>,
+    /// Its address, inside a range of its host; chosen by default.
+    pub source: Option<At<String>>,
+    /// How it probes, e.g. "tcp-syn".
+    pub technique: At<String>,
+    /// What it probes, e.g. "1-1000,8080". ICMP has none.
+    pub ports: Option<At<String>>,
+    /// "builtin" (the default), "nmap" or both; each scanner gets a case and a lab of its own.
+    pub scanner: Option<OneOrMany<At<String>>>,
+    /// nmap's timing template, "T0" to "T5"; "T4" by default.
+    pub timing: Option<At<String>>,
+    /// "random" (the default) or "ascending".
+    pub order: Option<At<String>>,
+    /// Probes per time, e.g. "10/s"; as fast as the technique goes by default.
+    pub rate: Option<At<String>>,
+    /// Actors that must have finished before; by default the red actor before this one.
+    pub after: Option<Vec<At<String>>>,
+    /// What it is expected to read and to suffer. Every scanned port must be covered.
+    pub expect: RedExpect,
+}
+
+/// What a red actor is expected to see.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedExpect {
+    /// Ports that read open.
+    pub open: Option<At<String>>,
+    /// Ports that read closed.
+    pub closed: Option<At<String>>,
+    /// Ports that read filtered.
+    pub filtered: Option<At<String>>,
+    /// Ports that read unfiltered.
+    pub unfiltered: Option<At<String>>,
+    /// Ports that read open|filtered.
+    #[serde(rename = "open|filtered")]
+    pub open_filtered: Option<At<String>>,
+    /// The state, or states, allowed for all other ports; beside `answered`, for those that gave no answer.
+    pub rest: Option<At<OneOrMany<String>>>,
+    /// How many ports give any answer: 9, or { min = 8, max = 10 }.
+    pub answered: Option<At<Count>>,
+    /// Whether its source is banned afterwards: true, false, or a table of bounds.
+    pub ban: Option<At<BanValue>>,
+}
+
+/// A count: exact, or within bounds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Count {
+    /// Exactly this many.
+    Exactly(u64),
+    /// Between two bounds, both included.
+    Between(Bounds),
+}
+
+/// Bounds of a count, both included.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Not fewer.
+    pub min: Option<u64>,
+    /// Not more.
+    pub max: Option<u64>,
+}
+
+/// What is expected of a ban.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BanValue {
+    /// It lands, or it does not.
+    Lands(bool),
+    /// It lands within bounds.
+    Within(BanTable),
+}
+
+/// Bounds of a ban.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BanTable {
+    /// The first unanswered probe, counted from 1, is at most this one.
+    pub lands_within_probes: Option<u64>,
+    /// Red is answered for at most this long, e.g. "800ms"; only in an `exclusive` scenario.
+    pub enforced_within: Option<At<String>>,
+    /// Still banned this long after red's last packet, e.g. "2s".
+    pub holds: Option<At<String>>,
+    /// Served again this long after red's last packet, e.g. "61s". Not together with `holds`: looking may
+    /// refresh a ban.
+    pub lifts: Option<At<String>>,
+}
+
+/// A legitimate client.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GreenTable {
+    /// Its name: "green", "green-2", ... by default.
+    pub name: Option<At<String>>,
+    /// The host it works from, by default one of its own.
+    pub host: Option<At<String>>,
+    /// Its address, inside a range of its host; chosen by default.
+    pub source: Option<At<String>>,
+    /// What it does: "http tcp/80", "tcp tcp/22", "udp udp/7", "dns udp/53" or "ping".
+    pub client: At<String>,
+    /// Requests per time, e.g. "1/s"; "10/s" by default.
+    pub rate: Option<At<String>>,
+    /// How many requests it makes; 10 by default.
+    pub count: Option<At<u32>>,
+    /// Actors that must have finished before; none by default.
+    pub after: Option<Vec<At<String>>>,
+    /// What it is expected to get.
+    #[serde(default)]
+    pub expect: GreenExpect,
+}
+
+/// What a green client is expected to get. Without any key, every request must be served.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GreenExpect {
+    /// Smallest share of requests that are served, 0.0 to 1.0.
+    pub success_min: Option<At<f64>>,
+    /// Largest share of requests that are served, 0.0 to 1.0.
+    pub success_max: Option<At<f64>>,
+    /// How many requests are served: 9, or { min = 8, max = 10 }.
+    pub served: Option<At<Count>>,
+}

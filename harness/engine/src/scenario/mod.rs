@@ -1,0 +1,231 @@
+//! A scenario, understood: parsed once into types that cannot be wrong. Nothing here knows a lab.
+
+pub mod file;
+mod expect;
+mod read;
+mod words;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use ipnet::IpNet;
+use scandrill_defenses::LayerSpec;
+use scandrill_model::{
+    Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Technique,
+};
+use scandrill_scanners::{Order, Timing};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, EnumString};
+
+pub use read::read;
+
+use crate::bad_file::SourceFile;
+
+/// Who runs a technique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumIter, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Scanner {
+    /// scandrill's own.
+    Builtin,
+    /// The real nmap.
+    Nmap,
+}
+
+/// One scenario file.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its path without the ending, below the folder that was asked for: `manual/recent`.
+    pub name: String,
+    /// The file, for messages about what only planning finds.
+    pub file: SourceFile,
+    /// What it shows.
+    pub about: Option<String>,
+    /// The sentence it puts to the test.
+    pub claim: Option<Claim>,
+    /// IP versions, each a case.
+    pub families: Vec<Family>,
+    /// Back ends, each a case.
+    pub backends: Vec<Backend>,
+    /// How often each case runs.
+    pub repeat: u32,
+    /// Left out of the default run.
+    pub slow: bool,
+    /// Has the machine alone.
+    pub exclusive: bool,
+    /// The attacked host.
+    pub target: Target,
+    /// Settings of other hosts.
+    pub hosts: BTreeMap<String, HostSettings>,
+    /// Attackers, in the order of the file.
+    pub reds: Vec<Red>,
+    /// Clients, in the order of the file.
+    pub greens: Vec<Green>,
+}
+
+impl Scenario {
+    /// The scanners that any red actor names; each is a case.
+    pub fn scanners(&self) -> Vec<Scanner> {
+        let mut scanners: Vec<Scanner> = self.reds.iter().flat_map(|red| red.scanners.iter().copied()).collect();
+        scanners.sort_unstable();
+        scanners.dedup();
+        scanners
+    }
+}
+
+/// A sentence and its author's expectation.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The sentence.
+    pub text: String,
+    /// Where it is made.
+    pub source: String,
+    /// The actor it is about.
+    pub actor: String,
+    /// What would be seen if it held.
+    pub predicts: Prediction,
+}
+
+/// An expectation of either kind of actor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prediction {
+    /// About a red actor.
+    Red(RedExpectation),
+    /// About a green one.
+    Green(GreenExpectation),
+}
+
+/// Which answers the target's kernel limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumIter, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum IcmpLimit {
+    /// Every ICMP error that is due is sent.
+    #[default]
+    Unlimited,
+    /// The kernel's defaults.
+    Kernel,
+}
+
+/// The source that must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// It connects to this TCP port.
+    Tcp(u16),
+    /// The defense shuts out everyone; that the target lives is shown when it is off again.
+    Nobody,
+}
+
+/// The attacked host.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its interface's name.
+    pub interface: String,
+    /// Its listeners.
+    pub services: Vec<ServicePlan>,
+    /// Layers in order.
+    pub defense: Vec<LayerSpec>,
+    /// Where the defense is in the file.
+    pub defense_span: Range<usize>,
+    /// The user's own rules, loaded after the layers.
+    pub rules: Vec<SourceFile>,
+    /// Its kernel's ICMP limits.
+    pub icmp: IcmpLimit,
+    /// Who must pass.
+    pub canary: Canary,
+    /// Kernel parameters before the defense.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl Target {
+    /// Whether `port` of `protocol` has a listener.
+    pub fn serves(&self, protocol: Protocol, port: u16) -> bool {
+        self.service(protocol, port).is_some()
+    }
+
+    /// The listener on `port` of `protocol`.
+    pub fn service(&self, protocol: Protocol, port: u16) -> Option<&ServicePlan> {
+        self.services.iter().find(|service| service.protocol == protocol && service.port == port)
+    }
+}
+
+/// Settings of a host.
+#[derive(Clone, Debug, Default)]
+pub struct HostSettings {
+    /// Kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Ranges routed to it.
+    pub ranges: Vec<IpNet>,
+}
+
+/// An attacker.
+#[derive(Clone, Debug)]
+pub struct Red {
+    /// Unique among all actors.
+    pub name: String,
+    /// Where it works.
+    pub host: String,
+    /// Its address, when the file fixes it.
+    pub source: Option<IpAddr>,
+    /// How it probes.
+    pub technique: Technique,
+    /// What it probes; port 0 for ICMP.
+    pub ports: PortSet,
+    /// Who runs it.
+    pub scanners: Vec<Scanner>,
+    /// How patient it is.
+    pub timing: Timing,
+    /// In which order it probes.
+    pub order: Order,
+    /// Time from one probe to the next; `None` is as fast as it goes.
+    pub interval: Option<Millis>,
+    /// Who must have finished.
+    pub after: Vec<String>,
+    /// What it is expected to see.
+    pub expect: RedExpectation,
+    /// Its place in the file.
+    pub span: Range<usize>,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumIter, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Speaks {
+    /// Connects, sends a line, and reads something back.
+    Tcp,
+    /// A GET over a new connection.
+    Http,
+    /// A datagram, and the same back.
+    Udp,
+    /// A DNS query.
+    Dns,
+    /// An echo request.
+    Ping,
+}
+
+/// A legitimate client.
+#[derive(Clone, Debug)]
+pub struct Green {
+    /// Unique among all actors.
+    pub name: String,
+    /// Where it works.
+    pub host: String,
+    /// Its address, when the file fixes it.
+    pub source: Option<IpAddr>,
+    /// What it speaks.
+    pub speaks: Speaks,
+    /// To which port; 0 for ping.
+    pub port: u16,
+    /// How many requests.
+    pub count: u32,
+    /// From the start of one request to the next.
+    pub interval: Millis,
+    /// Who must have finished.
+    pub after: Vec<String>,
+    /// What it is expected to get.
+    pub expect: GreenExpectation,
+}

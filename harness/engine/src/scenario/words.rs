@@ -1,0 +1,140 @@
+//! The small texts inside a scenario's values: services, rates, lengths of time, clients.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan};
+use strum::IntoEnumIterator;
+
+use super::Speaks;
+use crate::bad_file::nearest;
+
+/// What is wrong with a value, and what would be right.
+pub struct Wrong {
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Wrong {
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: Some(help.into()) }
+    }
+}
+
+/// A word of a closed vocabulary, by its `Display` form.
+pub fn word<T: FromStr + IntoEnumIterator + ToString>(what: &str, text: &str) -> Result<T, Wrong> {
+    text.parse().map_err(|_| {
+        let known: Vec<String> = T::iter().map(|value| value.to_string()).collect();
+        let help = match nearest(text, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        Wrong::new(format!("unknown {what} `{text}`"), help)
+    })
+}
+
+/// `tcp/80 http`; the kind defaults to `banner` for TCP and `echo` for UDP.
+pub fn service(text: &str) -> Result<ServicePlan, Wrong> {
+    let (at, kind) = text.split_once(' ').map_or((text, None), |(at, kind)| (at, Some(kind.trim())));
+    let (protocol, port) = address(at)?;
+    let kind = match kind {
+        None if protocol == Protocol::Tcp => ServiceKind::Banner,
+        None => ServiceKind::Echo,
+        Some(kind) => kind.parse().map_err(|_| {
+            Wrong::new(format!("unknown kind of service `{kind}`"), "known: banner, http, echo, dns, silent")
+        })?,
+    };
+    let fits = match kind {
+        ServiceKind::Banner | ServiceKind::Http => protocol == Protocol::Tcp,
+        ServiceKind::Echo | ServiceKind::Dns | ServiceKind::Silent => protocol == Protocol::Udp,
+    };
+    if !fits {
+        let help = "tcp serves banner and http, udp serves echo, dns and silent";
+        return Err(Wrong::new(format!("a {protocol} port cannot serve {kind}"), help));
+    }
+    Ok(ServicePlan { protocol, port, kind })
+}
+
+/// `tcp/22`.
+pub fn address(text: &str) -> Result<(Protocol, u16), Wrong> {
+    let help = "write it as `tcp/22` or `udp/53`";
+    let (protocol, port) =
+        text.split_once('/').ok_or_else(|| Wrong::new(format!("`{text}` is not a service"), help))?;
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        other => return Err(Wrong::new(format!("unknown protocol `{other}`"), help)),
+    };
+    let port = port.parse().ok().filter(|&port| port > 0);
+    let port = port.ok_or_else(|| Wrong::new(format!("`{text}` has no port from 1 to 65535"), help))?;
+    Ok((protocol, port))
+}
+
+/// `http tcp/80`, or `ping`.
+pub fn client(text: &str) -> Result<(Speaks, u16), Wrong> {
+    let (speaks, at) = text.split_once(' ').unwrap_or((text, ""));
+    let speaks: Speaks = word("client", speaks)?;
+    if speaks == Speaks::Ping {
+        return Ok((speaks, 0));
+    }
+    let (protocol, port) = address(at.trim())?;
+    let over = match speaks {
+        Speaks::Tcp | Speaks::Http => Protocol::Tcp,
+        Speaks::Udp | Speaks::Dns => Protocol::Udp,
+        Speaks::Ping => Protocol::Icmp,
+    };
+    if protocol != over {
+        return Err(Wrong::new(format!("{speaks} is spoken over {over}, not {protocol}"), format!("write `{speaks} {over}/{port}`")));
+    }
+    Ok((speaks, port))
+}
+
+/// `10/s`, `30/min`, `6/h`, as the time from one to the next.
+pub fn rate(text: &str) -> Result<Millis, Wrong> {
+    let wrong = || Wrong::new(format!("`{text}` is not a rate"), "write it as `10/s`, `30/min` or `6/h`");
+    let (count, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let unit = match unit.trim() {
+        "s" => 1_000,
+        "min" | "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = count.trim().parse().ok().filter(|&count| count > 0).ok_or_else(wrong)?;
+    if count > unit {
+        return Err(Wrong::new(format!("`{text}` is faster than one a millisecond"), "leave `rate` out for full speed"));
+    }
+    Ok(Millis(unit / count))
+}
+
+/// `500ms`, `60s`.
+pub fn length(text: &str) -> Result<Millis, Wrong> {
+    let length: Duration = humantime::parse_duration(text)
+        .map_err(|_| Wrong::new(format!("`{text}` is not a length of time"), "write it as `500ms`, `60s` or `5m`"))?;
+    Ok(length.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_have_sensible_kinds() {
+        for (text, canonical) in
+            [("tcp/22", "tcp/22 banner"), ("tcp/80 http", "tcp/80 http"), ("udp/7", "udp/7 echo"), ("udp/53 dns", "udp/53 dns")]
+        {
+            assert_eq!(service(text).ok().map(|plan| plan.to_string()).as_deref(), Some(canonical));
+        }
+        for wrong in ["22", "tcp/0", "tcp/99999", "icmp/1", "udp/80 http", "tcp/80 gopher"] {
+            assert!(service(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_become_intervals() {
+        assert_eq!(rate("10/s").ok(), Some(Millis(100)));
+        assert_eq!(rate("30/min").ok(), Some(Millis(2_000)));
+        for wrong in ["10", "0/s", "5/fortnight", "2000/s"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+}
