@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::Display;
 
 use crate::scan::{CellFacts, ScanResult};
-use crate::state::Reply;
+use crate::state::{PortState, Reason};
 use crate::step::Need;
 use crate::technique::Technique;
 use crate::time::{Millis, Stamp};
@@ -32,6 +32,8 @@ pub enum Moment {
     Before,
     /// Red and green are done.
     After,
+    /// The defense is off again.
+    Removed,
 }
 
 /// The kinds of events.
@@ -161,15 +163,31 @@ pub enum What {
     Ended,
 }
 
-/// One look at a ban.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What one port read as, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reading {
+    /// Its state.
+    pub state: PortState,
+    /// nmap's word for why.
+    pub reason: Reason,
+}
+
+/// One look at a ban, with tcp-syn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BanCheck {
     /// Time since the source's last packet before this look.
     pub after: Millis,
     /// The service port probed by both.
     pub port: u16,
-    /// What the actor's source got.
-    pub source_reply: Option<Reply>,
-    /// What a source that nobody had used before got, at the same time.
-    pub fresh_reply: Option<Reply>,
+    /// What the actor's source read.
+    pub source: Reading,
+    /// What a source that nobody had used before read, at the same time.
+    pub fresh: Reading,
+}
+
+impl BanCheck {
+    /// Whether the source goes unserved where a fresh one is served.
+    pub fn is_banned(&self) -> bool {
+        self.source.state == PortState::Filtered && self.fresh.state == PortState::Open
+    }
 }

@@ -75,7 +75,7 @@ pub struct BanExpectation {
     pub lands: bool,
     /// The first probe after which nothing of the source is answered is at most this one, counted from 1.
     pub lands_within_probes: Option<u64>,
-    /// From the first unanswered probe's predecessor to it, at most this long; only in `exclusive` scenarios.
+    /// From red's first probe to its last answered one, at most this long; only in `exclusive` scenarios.
     pub enforced_within: Option<Millis>,
     /// Still banned this long after the source's last packet (nobody looked in between).
     pub holds: Option<Millis>,

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString};
+use strum::{Display, EnumIter, EnumString};
 
 use crate::port::Protocol;
 
@@ -128,6 +128,23 @@ pub enum ServiceKind {
     Dns,
     /// UDP: receives and stays silent, as a service does that dislikes the payload.
     Silent,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Display, EnumIter, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Speaks {
+    /// Connects, sends a line, and reads something back.
+    Tcp,
+    /// A GET over a new connection.
+    Http,
+    /// A datagram, and the same back.
+    Udp,
+    /// A DNS query.
+    Dns,
+    /// An echo request.
+    Ping,
 }
 
 /// A listener on a host, on both families.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use scandrill_model::{BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet};
 
-use super::file::{At, BanTable, BanValue, Count, GreenExpect, OneOrMany, RedExpect};
+use super::Prediction;
+use super::file::{At, BanTable, BanValue, Count, GreenExpect, OneOrMany, PredictsTable, RedExpect};
 use super::words::{Wrong, length, word};
 
 /// A mistake with its place.
@@ -13,6 +14,36 @@ pub type Located<T> = Result<T, (Range<usize>, Wrong)>;
 /// Applies `read` to a value and keeps its place for the error.
 pub fn at<T, U>(value: &At<T>, read: impl FnOnce(&T) -> Result<U, Wrong>) -> Located<U> {
     read(&value.value).map_err(|wrong| (value.span.clone(), wrong))
+}
+
+/// Understands an author's prediction: its keys are those of a red or of a green actor, never of both.
+pub fn prediction(table: &PredictsTable) -> Located<Prediction> {
+    let green = GreenExpect {
+        success_min: table.success_min.clone(),
+        success_max: table.success_max.clone(),
+        served: table.served.clone(),
+    };
+    let red = RedExpect {
+        open: table.open.clone(),
+        closed: table.closed.clone(),
+        filtered: table.filtered.clone(),
+        unfiltered: table.unfiltered.clone(),
+        open_filtered: table.open_filtered.clone(),
+        rest: table.rest.clone(),
+        answered: table.answered.clone(),
+        ban: table.ban.clone(),
+    };
+    let about_green = [green.success_min.as_ref().map(|at| &at.span), green.success_max.as_ref().map(|at| &at.span)];
+    let about_green = about_green.into_iter().flatten().chain(green.served.as_ref().map(|at| &at.span)).next();
+    let red_expectation = self::red(&red)?;
+    match (about_green, red_expectation == RedExpectation::default()) {
+        (None, _) => Ok(Prediction::Red(red_expectation)),
+        (Some(_), true) => self::green(&green).map(Prediction::Green),
+        (Some(span), false) => {
+            let wrong = Wrong::new("a prediction is about one actor", "keep either the scan's keys or the client's");
+            Err((span.clone(), wrong))
+        }
+    }
 }
 
 /// Understands a red actor's expectation.

@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A value with its place in the file.
@@ -86,9 +89,9 @@ pub struct ScenarioFile {
     /// A sentence that is put to the test.
     pub claim: Option<ClaimTable>,
     /// IP versions to run it over, each in its own lab: "v4", "v6". Both by default.
-    pub family: Option<OneOrMany<At<String>>>,
+    pub family: Option<At<OneOrMany<String>>>,
     /// iptables back ends to run it with, each in its own lab: "nft", "legacy". "nft" by default.
-    pub backend: Option<OneOrMany<At<String>>>,
+    pub backend: Option<At<OneOrMany<String>>>,
     /// How many times each case runs, each in its own lab with its own seed. 1 by default.
     pub repeat: Option<At<u32>>,
     /// Takes longer than people wait for; left out of the default run.
@@ -166,7 +169,7 @@ pub struct TargetTable {
     #[schemars(with = "Vec<BTreeMap<String, serde_json::Value>>")]
     pub defense: Vec<At<LayerTable>>,
     /// Your own rules: iptables-save format, an nft file or a shell script, by path from this file.
-    pub rules: Option<OneOrMany<At<String>>>,
+    pub rules: Option<At<OneOrMany<String>>>,
     /// "unlimited" (the default) lets the target answer every probe that deserves an ICMP error; "kernel"
     /// keeps the kernel's own limits.
     pub icmp: Option<At<String>>,
@@ -207,7 +210,7 @@ pub struct RedTable {
     /// What it probes, e.g. "1-1000,8080". ICMP has none.
     pub ports: Option<At<String>>,
     /// "builtin" (the default), "nmap" or both; each scanner gets a case and a lab of its own.
-    pub scanner: Option<OneOrMany<At<String>>>,
+    pub scanner: Option<At<OneOrMany<String>>>,
     /// nmap's timing template, "T0" to "T5"; "T4" by default.
     pub timing: Option<At<String>>,
     /// "random" (the default) or "ascending".
@@ -244,13 +247,36 @@ pub struct RedExpect {
 }
 
 /// A count: exact, or within bounds.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub enum Count {
     /// Exactly this many.
     Exactly(u64),
     /// Between two bounds, both included.
     Between(Bounds),
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// Written by hand, because an untagged enum would lose the place of a mistake inside its table.
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = Count;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a count such as 9, or { min = 8, max = 10 }")
+    }
+    fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
+        let count = u64::try_from(count).map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self))?;
+        Ok(Count::Exactly(count))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
+        Bounds::deserialize(MapAccessDeserializer::new(map)).map(Count::Between)
+    }
 }
 
 /// Bounds of a count, both included.
@@ -264,13 +290,35 @@ pub struct Bounds {
 }
 
 /// What is expected of a ban.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub enum BanValue {
     /// It lands, or it does not.
     Lands(bool),
     /// It lands within bounds.
     Within(BanTable),
+}
+
+impl<'de> Deserialize<'de> for BanValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BanVisitor)
+    }
+}
+
+/// Written by hand for the same reason as [`CountVisitor`].
+struct BanVisitor;
+
+impl<'de> Visitor<'de> for BanVisitor {
+    type Value = BanValue;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false, or a table such as { lands_within_probes = 10 }")
+    }
+    fn visit_bool<E: de::Error>(self, lands: bool) -> Result<BanValue, E> {
+        Ok(BanValue::Lands(lands))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BanValue, A::Error> {
+        BanTable::deserialize(MapAccessDeserializer::new(map)).map(BanValue::Within)
+    }
 }
 
 /// Bounds of a ban.

@@ -12,7 +12,8 @@ use std::ops::Range;
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
 use scandrill_model::{
-    Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Technique,
+    Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Speaks,
+    Technique,
 };
 use scandrill_scanners::{Order, Timing};
 use serde::{Deserialize, Serialize};
@@ -190,23 +191,6 @@ pub struct Red {
     pub span: Range<usize>,
 }
 
-/// What a client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumIter, EnumString)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Speaks {
-    /// Connects, sends a line, and reads something back.
-    Tcp,
-    /// A GET over a new connection.
-    Http,
-    /// A datagram, and the same back.
-    Udp,
-    /// A DNS query.
-    Dns,
-    /// An echo request.
-    Ping,
-}
-
 /// A legitimate client.
 #[derive(Clone, Debug)]
 pub struct Green {
@@ -228,4 +212,6 @@ pub struct Green {
     pub after: Vec<String>,
     /// What it is expected to get.
     pub expect: GreenExpectation,
+    /// Its place in the file.
+    pub span: Range<usize>,
 }

@@ -3,10 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan};
+use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan, Speaks};
 use strum::IntoEnumIterator;
 
-use super::Speaks;
 use crate::bad_file::nearest;
 
 /// What is wrong with a value, and what would be right.

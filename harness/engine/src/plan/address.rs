@@ -1,0 +1,189 @@
+//! Who has which address. All hosts share one link, 198.18.0.0/24 and fd00:198:18::/64. Behind its link address
+//! each host has two routed prefixes that its kernel does not own: one for its actor, so that no reset of that
+//! kernel meets the scanner's replies, and one for the witnesses (control, canary, fresh sources), so that a
+//! defense that bans a whole prefix does not take them for the actor.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use scandrill_model::Family;
+
+use crate::scenario::Scenario;
+
+/// The attacked host's name.
+pub const TARGET: &str = "target";
+
+/// The scratch namespace into which the defense is installed a second time, to compare the two.
+pub const REFERENCE: &str = "reference";
+
+/// The two prefixes behind a host's link address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Routed {
+    /// 198.18.N.0/24 and fd00:198:18:N::/64.
+    Actor,
+    /// 198.19.N.0/24 and fd00:198:18:1N::/64.
+    Witness,
+}
+
+/// The addresses of one lab's hosts.
+#[derive(Clone, Debug)]
+pub struct AddressPlan {
+    /// The target is the first.
+    hosts: Vec<HostAddresses>,
+}
+
+/// One host in the plan.
+#[derive(Clone, Debug)]
+pub struct HostAddresses {
+    /// Its name.
+    pub name: String,
+    /// Its interface's name.
+    pub interface: String,
+    /// Its number on the link, from 1.
+    number: u8,
+    /// Ranges that the file routes to it.
+    extra: Vec<IpNet>,
+}
+
+impl AddressPlan {
+    /// Numbers the hosts: the target, then the actors' in the order of the file.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut names = vec![TARGET];
+        let reds = scenario.reds.iter().map(|red| red.host.as_str());
+        for host in reds.chain(scenario.greens.iter().map(|green| green.host.as_str())) {
+            if !names.contains(&host) {
+                names.push(host);
+            }
+        }
+        let host = |(number, name): (u8, &str)| HostAddresses {
+            name: name.to_owned(),
+            interface: if name == TARGET { scenario.target.interface.clone() } else { "eth0".to_owned() },
+            number,
+            extra: scenario.hosts.get(name).map(|settings| settings.ranges.clone()).unwrap_or_default(),
+        };
+        Self { hosts: (1..=250).zip(names).map(host).collect() }
+    }
+
+    /// All hosts, the target first.
+    pub fn hosts(&self) -> &[HostAddresses] {
+        &self.hosts
+    }
+
+    fn find(&self, name: &str) -> &HostAddresses {
+        self.hosts.iter().find(|host| host.name == name).unwrap_or(&self.hosts[0])
+    }
+
+    /// A host that only actors use.
+    pub fn last_host(&self) -> &str {
+        &self.hosts[self.hosts.len() - 1].name
+    }
+
+    /// The name of a host's interface.
+    pub fn interface(&self, host: &str) -> &str {
+        &self.find(host).interface
+    }
+
+    /// The target's address.
+    pub fn target(&self, family: Family) -> IpAddr {
+        self.link(TARGET, family)
+    }
+
+    /// The target's Ethernet address.
+    pub fn target_mac(&self) -> [u8; 6] {
+        self.hosts[0].mac()
+    }
+
+    /// A host's own address on the link.
+    pub fn link(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).link(family).addr()
+    }
+
+    /// The address of a built-in scanner.
+    pub fn routed(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).within(Routed::Actor, family, 10)
+    }
+
+    /// The address that sends the control.
+    pub fn control(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).within(Routed::Witness, family, 240)
+    }
+
+    /// The address that must pass.
+    pub fn canary(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).within(Routed::Witness, family, 250)
+    }
+
+    /// An address that nobody has used when the `index`th red actor's ban is looked at.
+    pub fn fresh(&self, host: &str, family: Family, index: usize) -> IpAddr {
+        self.find(host).within(Routed::Witness, family, 100 + u16::try_from(index % 100).unwrap_or(0))
+    }
+
+    /// Whether the target answers `address` by way of `host`.
+    pub fn reaches(&self, host: &str, address: IpAddr) -> bool {
+        let host = self.find(host);
+        let link = [Family::V4, Family::V6].iter().any(|&family| host.link(family).addr() == address);
+        link || host.routed_prefixes().any(|prefix| prefix.contains(&address))
+    }
+
+    /// The prefixes routed to a host, for messages.
+    pub fn ranges_text(&self, host: &str) -> String {
+        let actor = |family| self.find(host).prefix(Routed::Actor, family).to_string();
+        format!("{} and {}", actor(Family::V4), actor(Family::V6))
+    }
+}
+
+impl HostAddresses {
+    /// Its Ethernet address: locally administered, numbered.
+    pub fn mac(&self) -> [u8; 6] {
+        [0x02, 0, 0, 0, 0, self.number]
+    }
+
+    /// Its address on the link, with the link's prefix.
+    pub fn link(&self, family: Family) -> IpNet {
+        let number = u16::from(self.number);
+        match family {
+            Family::V4 => IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, self.number), 24)),
+            Family::V6 => IpNet::V6(Ipv6Net::new_assert(v6(0, number), 64)),
+        }
+    }
+
+    fn prefix(&self, routed: Routed, family: Family) -> IpNet {
+        let number = u16::from(self.number);
+        match (family, routed) {
+            (Family::V4, Routed::Actor) => IpNet::V4(v4(18, self.number)),
+            (Family::V4, Routed::Witness) => IpNet::V4(v4(19, self.number)),
+            (Family::V6, Routed::Actor) => IpNet::V6(Ipv6Net::new_assert(v6(number, 0), 64)),
+            (Family::V6, Routed::Witness) => IpNet::V6(Ipv6Net::new_assert(v6(0x1000 + number, 0), 64)),
+        }
+    }
+
+    /// Everything that the target routes by way of this host's link address.
+    pub fn routed_prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let pairs = [Routed::Actor, Routed::Witness].map(|routed| [Family::V4, Family::V6].map(|family| (routed, family)));
+        let own: Vec<IpNet> =
+            pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family)).collect();
+        own.into_iter().chain(self.extra.clone())
+    }
+
+    fn within(&self, routed: Routed, family: Family, last: u16) -> IpAddr {
+        match self.prefix(routed, family).network() {
+            IpAddr::V4(network) => {
+                let [a, b, c, _] = network.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, c, u8::try_from(last).unwrap_or(u8::MAX)))
+            }
+            IpAddr::V6(network) => {
+                let mut segments = network.segments();
+                segments[7] = last;
+                IpAddr::V6(Ipv6Addr::from(segments))
+            }
+        }
+    }
+}
+
+fn v4(second: u8, third: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(198, second, third, 0), 24)
+}
+
+fn v6(subnet: u16, last: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0x198, 0x18, subnet, 0, 0, 0, last)
+}

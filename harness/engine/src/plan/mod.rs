@@ -1,0 +1,413 @@
+//! The plan of one case: everything the worker needs, as one serializable value. It names each host, address,
+//! rule, actor and expectation; nothing is decided later.
+
+mod address;
+mod expect;
+mod lab;
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use scandrill_defenses::{Site, rules};
+use scandrill_model::{
+    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PortSet, Protocol, RedExpectation, ServicePlan,
+    Speaks, Step, Technique,
+};
+use scandrill_scanners::{Order, ScanPlan, Timing, nmap};
+use serde::{Deserialize, Serialize};
+
+use self::address::{AddressPlan, TARGET};
+use crate::bad_file::BadFile;
+use crate::case::Case;
+use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Red, Scanner, Scenario};
+
+/// Everything one case does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The case's name.
+    pub case: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Over which IP version.
+    pub family: Family,
+    /// Which kernel interface the iptables commands speak to.
+    pub backend: Backend,
+    /// Hosts, links, addresses, routes, services.
+    pub lab: LabPlan,
+    /// The attacked host's address in this family.
+    pub target: IpAddr,
+    /// The defense, in order.
+    pub steps: Vec<Step>,
+    /// Whether the file names a defense that must change the kernel's state.
+    pub defended: bool,
+    /// What the machine must have.
+    pub needs: Vec<Need>,
+    /// Set once the control is done, where the scenario keeps the kernel's own ICMP limits.
+    pub kernel_icmp: Vec<Step>,
+    /// What is asked of the undefended target, technique by technique.
+    pub controls: Vec<ProbePlan>,
+    /// The source that must pass.
+    pub canary: Option<CanaryPlan>,
+    /// Attackers.
+    pub reds: Vec<RedPlan>,
+    /// Clients.
+    pub greens: Vec<GreenPlan>,
+    /// The sentence on trial.
+    pub claim: Option<ClaimPlan>,
+    /// Has the machine alone.
+    pub exclusive: bool,
+    /// A case that takes longer than this could not be judged.
+    pub deadline: Millis,
+}
+
+impl Plan {
+    /// The attacked host's listeners.
+    pub fn services(&self) -> &[ServicePlan] {
+        self.lab.host(TARGET).map_or(&[], |host| &host.services)
+    }
+
+    /// The scanned ports on which a listener of `technique`'s protocol waits.
+    pub fn served(&self, technique: Technique) -> PortSet {
+        served(self.services(), technique)
+    }
+}
+
+fn served(services: &[ServicePlan], technique: Technique) -> PortSet {
+    let same = |service: &&ServicePlan| service.protocol == technique.protocol();
+    services.iter().filter(same).map(|service| service.port).collect()
+}
+
+/// Where packets are made and seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vantage {
+    /// The host.
+    pub host: String,
+    /// Its interface.
+    pub interface: String,
+    /// The target's Ethernet address.
+    pub next_hop: [u8; 6],
+}
+
+/// A probe or scan by the built-in scanner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProbePlan {
+    /// From where.
+    pub from: Vantage,
+    /// What.
+    pub scan: ScanPlan,
+}
+
+/// A source that connects to a service, so that silence towards others means something.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CanaryPlan {
+    /// Its connection.
+    pub probe: ProbePlan,
+    /// Whether it must pass under the defense too, or only once the defense is off again.
+    pub under_defense: bool,
+}
+
+/// An attacker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RedPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it works.
+    pub from: Vantage,
+    /// Who runs its technique.
+    pub scanner: Scanner,
+    /// What it asks.
+    pub scan: ScanPlan,
+    /// Who must have finished.
+    pub after: Vec<String>,
+    /// How its ban is looked at.
+    pub look: Option<LookPlan>,
+    /// What it is expected to see.
+    pub expect: RedExpectation,
+}
+
+/// One look at a ban: the banned source and a fresh one ask the same service at the same time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LookPlan {
+    /// Time from the source's last packet to the look.
+    pub after: Millis,
+    /// What the banned source asks.
+    pub own: ScanPlan,
+    /// What the fresh one asks.
+    pub fresh: ScanPlan,
+}
+
+/// A client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GreenPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it works.
+    pub host: String,
+    /// Its address.
+    pub source: IpAddr,
+    /// What it speaks.
+    pub speaks: Speaks,
+    /// To which port.
+    pub port: u16,
+    /// How many requests.
+    pub count: u32,
+    /// From the start of one to the next.
+    pub interval: Millis,
+    /// Who must have finished.
+    pub after: Vec<String>,
+    /// What it is expected to get.
+    pub expect: GreenExpectation,
+}
+
+/// The sentence on trial.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClaimPlan {
+    /// The actor it is about.
+    pub actor: String,
+    /// What its author predicts.
+    pub predicts: Prediction,
+}
+
+/// Plans one case.
+///
+/// # Errors
+/// A scenario that no lab can answer: an unknown layer, rules of no known format, an expectation that cannot be
+/// observed, a port that no expectation covers.
+pub fn plan(case: &Case, run_seed: u64) -> Result<Plan, Box<BadFile>> {
+    Planner { case, scenario: &case.scenario, seed: case.seed(run_seed), addresses: AddressPlan::of(&case.scenario) }
+        .plan()
+}
+
+struct Planner<'a> {
+    case: &'a Case,
+    scenario: &'a Scenario,
+    seed: u64,
+    addresses: AddressPlan,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Result<Plan, Box<BadFile>> {
+        let scenario = self.scenario;
+        expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
+        let reds: Vec<RedPlan> = scenario.reds.iter().enumerate().map(|(index, red)| self.red(index, red)).collect::<Result<_, _>>()?;
+        let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
+        let steps = self.steps()?;
+        let needs = needs(&steps.1, &reds);
+        Ok(Plan {
+            case: self.case.name(),
+            scenario: scenario.name.clone(),
+            seed: self.seed,
+            family: self.case.family,
+            backend: self.case.backend,
+            lab: lab::plan(scenario, &self.addresses),
+            target: self.addresses.target(self.case.family),
+            defended: self.defended(),
+            steps: steps.0,
+            needs,
+            kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel { lab::kernel_icmp() } else { Vec::new() },
+            controls: self.controls(&reds),
+            canary: self.canary(),
+            deadline: deadline(&reds, &greens),
+            reds,
+            greens,
+            claim: scenario.claim.as_ref().map(|claim| ClaimPlan {
+                actor: claim.actor.clone(),
+                predicts: claim.predicts.clone(),
+            }),
+            exclusive: scenario.exclusive,
+        })
+    }
+
+    fn bad(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) -> Box<BadFile> {
+        Box::new(BadFile { file: self.scenario.file.clone(), span, message: message.into(), help })
+    }
+
+    fn defended(&self) -> bool {
+        let target = &self.scenario.target;
+        target.defense.iter().any(|spec| spec.layer != "none") || !target.rules.is_empty()
+    }
+
+    fn steps(&self) -> Result<(Vec<Step>, Vec<Need>), Box<BadFile>> {
+        let target = &self.scenario.target;
+        let site = Site {
+            backend: self.case.backend,
+            services: target.services.clone(),
+            interface: target.interface.clone(),
+        };
+        let stack = scandrill_defenses::stack(&target.defense, &site)
+            .map_err(|error| self.bad(target.defense_span.clone(), error.to_string(), None))?;
+        let (mut steps, needs) = (stack.steps, stack.needs);
+        for file in &target.rules {
+            let format = rules::detect(&file.name, &file.text).map_err(|error| {
+                let help = Some("iptables-save format, an nft file or a shell script is understood".to_owned());
+                Box::new(BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help })
+            })?;
+            steps.extend(rules::steps(&file.name, &file.text, format, &site));
+        }
+        let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).collect();
+        Ok((steps, needs))
+    }
+
+    /// One control for each technique, over all ports that anyone asks with it.
+    fn controls(&self, reds: &[RedPlan]) -> Vec<ProbePlan> {
+        let mut controls: Vec<ProbePlan> = Vec::new();
+        for red in reds {
+            match controls.iter_mut().find(|control| control.scan.technique == red.scan.technique) {
+                Some(control) => control.scan.ports = control.scan.ports.union(&red.scan.ports),
+                None => controls.push(ProbePlan {
+                    from: red.from.clone(),
+                    scan: ScanPlan {
+                        source: self.addresses.control(&red.from.host, self.case.family),
+                        timing: Timing::T4,
+                        order: Order::Random,
+                        interval: None,
+                        seed: self.seed ^ 0xC0_47_20_1,
+                        ..red.scan.clone()
+                    },
+                }),
+            }
+        }
+        controls
+    }
+
+    fn canary(&self) -> Option<CanaryPlan> {
+        let (port, under_defense) = match self.scenario.target.canary {
+            Canary::Tcp(port) => (port, true),
+            Canary::Nobody => (self.tcp_service()?, false),
+        };
+        let host = self.addresses.last_host();
+        let source = self.addresses.canary(host, self.case.family);
+        let probe = ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
+        Some(CanaryPlan { probe, under_defense })
+    }
+
+    fn tcp_service(&self) -> Option<u16> {
+        let services = &self.scenario.target.services;
+        services.iter().find(|service| service.protocol == Protocol::Tcp).map(|service| service.port)
+    }
+
+    fn one_port(&self, technique: Technique, source: IpAddr, port: u16) -> ScanPlan {
+        ScanPlan {
+            technique,
+            source,
+            target: self.addresses.target(self.case.family),
+            ports: PortSet::one(port),
+            timing: Timing::T4,
+            order: Order::Ascending,
+            interval: None,
+            seed: self.seed ^ u64::from(port),
+        }
+    }
+
+    fn vantage(&self, host: &str) -> Vantage {
+        Vantage {
+            host: host.to_owned(),
+            interface: self.addresses.interface(host).to_owned(),
+            next_hop: self.addresses.target_mac(),
+        }
+    }
+
+    fn red(&self, index: usize, red: &Red) -> Result<RedPlan, Box<BadFile>> {
+        let scanner = match self.case.scanner {
+            Some(scanner) if red.scanners.contains(&scanner) => scanner,
+            _ => red.scanners.first().copied().unwrap_or(Scanner::Builtin),
+        };
+        let source = match red.source.filter(|source| Family::of(*source) == self.case.family) {
+            Some(source) => self.reachable(&red.host, source, &red.span)?,
+            None if scanner == Scanner::Nmap => self.addresses.link(&red.host, self.case.family),
+            None => self.addresses.routed(&red.host, self.case.family),
+        };
+        let scan = ScanPlan {
+            technique: red.technique,
+            source,
+            target: self.addresses.target(self.case.family),
+            ports: red.ports.clone(),
+            timing: red.timing,
+            order: red.order,
+            interval: red.interval,
+            seed: self.seed.wrapping_add(index as u64),
+        };
+        Ok(RedPlan {
+            name: red.name.clone(),
+            from: self.vantage(&red.host),
+            scanner,
+            look: self.look(index, red, source)?,
+            scan,
+            after: red.after.clone(),
+            expect: red.expect.clone(),
+        })
+    }
+
+    /// An address that a file fixes must be one that the target routes to that host.
+    fn reachable(&self, host: &str, source: IpAddr, span: &Range<usize>) -> Result<IpAddr, Box<BadFile>> {
+        if self.addresses.reaches(host, source) {
+            return Ok(source);
+        }
+        let help = format!("add its range to [hosts.{host}] ranges, or use one of {}", self.addresses.ranges_text(host));
+        Err(self.bad(span.clone(), format!("{source} is not routed to host `{host}`"), Some(help)))
+    }
+
+    fn look(&self, index: usize, red: &Red, source: IpAddr) -> Result<Option<LookPlan>, Box<BadFile>> {
+        let predicted = self.scenario.claim.as_ref().filter(|claim| claim.actor == red.name);
+        let predicted = predicted.and_then(|claim| match &claim.predicts {
+            Prediction::Red(expectation) => expectation.ban,
+            Prediction::Green(_) => None,
+        });
+        let Some(ban) = red.expect.ban.or(predicted) else { return Ok(None) };
+        let Some(port) = self.tcp_service() else {
+            let help = Some("add a TCP service to the target".to_owned());
+            return Err(self.bad(red.span.clone(), "a ban is looked at on a TCP service, and there is none", help));
+        };
+        let fresh = self.addresses.fresh(&red.host, self.case.family, index);
+        Ok(Some(LookPlan {
+            after: ban.holds.or(ban.lifts).unwrap_or_default(),
+            own: self.one_port(Technique::TcpSyn, source, port),
+            fresh: self.one_port(Technique::TcpSyn, fresh, port),
+        }))
+    }
+
+    fn green(&self, green: &Green) -> Result<GreenPlan, Box<BadFile>> {
+        let source = match green.source.filter(|source| Family::of(*source) == self.case.family) {
+            Some(source) => self.reachable(&green.host, source, &green.span)?,
+            None => self.addresses.link(&green.host, self.case.family),
+        };
+        Ok(GreenPlan {
+            name: green.name.clone(),
+            host: green.host.clone(),
+            source,
+            speaks: green.speaks,
+            port: green.port,
+            count: green.count,
+            interval: green.interval,
+            after: green.after.clone(),
+            expect: green.expect,
+        })
+    }
+}
+
+fn needs(of_steps: &[Need], reds: &[RedPlan]) -> Vec<Need> {
+    let nmap = reds.iter().any(|red| red.scanner == Scanner::Nmap).then(|| Need::Program("nmap".to_owned()));
+    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(nmap).collect();
+    needs.sort();
+    needs.dedup();
+    needs
+}
+
+/// nmap's own command for a scan, with the interface it must use.
+pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
+    nmap::command(&red.scan, &red.from.interface)
+}
+
+/// Generous: ten times what the pace alone asks for, and a minute for everything else.
+fn deadline(reds: &[RedPlan], greens: &[GreenPlan]) -> Millis {
+    let scans = reds.iter().map(|red| {
+        let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
+        let pace = red.scan.interval.map_or(0, |interval| interval.0).max(red.scan.timing.scan_delay().0);
+        let look = red.look.as_ref().map_or(0, |look| look.after.0);
+        ports.saturating_mul(pace.max(1)).saturating_mul(10).saturating_add(look)
+    });
+    let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + 2_000));
+    Millis(scans.chain(clients).fold(60_000, u64::saturating_add))
+}

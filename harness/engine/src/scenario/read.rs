@@ -1,0 +1,390 @@
+//! From a scenario file to a [`Scenario`]: the one place where text becomes types, and where every mistake in
+//! it is found and placed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::Range;
+
+use ipnet::IpNet;
+use scandrill_defenses::LayerSpec;
+use scandrill_model::{Backend, Family, Millis, Protocol, ServicePlan, Technique, is_lab_address};
+use scandrill_scanners::{Order, Timing};
+
+use super::expect::{self, Located, at, port_set};
+use super::file::{
+    At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, RedTable, ScenarioFile, TargetTable,
+};
+use super::words::{self, Wrong, word};
+use super::{Canary, Claim, Green, HostSettings, IcmpLimit, Prediction, Red, Scanner, Scenario, Target};
+use crate::bad_file::{BadFile, SourceFile, nearest};
+
+/// Hosts that every lab has, and no actor works on.
+const RESERVED_HOSTS: [&str; 2] = ["target", "reference"];
+
+/// Finds a rules file that a scenario names, by its path from the scenario's folder; the error says why not.
+pub type LoadRules<'a> = &'a dyn Fn(&str) -> Result<SourceFile, String>;
+
+/// Understands one scenario file.
+///
+/// # Errors
+/// The first mistake, with its place and what would be right.
+pub fn read(name: &str, file: &SourceFile, load: LoadRules<'_>) -> Result<Scenario, Box<BadFile>> {
+    let raw: ScenarioFile = toml::from_str(&file.text).map_err(|error| from_toml(file, &error))?;
+    understand(name, file, raw, load).map_err(|(span, wrong)| Box::new(bad(file, span, wrong)))
+}
+
+fn bad(file: &SourceFile, span: Range<usize>, wrong: Wrong) -> BadFile {
+    BadFile { file: file.clone(), span, message: wrong.message, help: wrong.help }
+}
+
+/// TOML's own errors; those about unknown keys get the nearest known one.
+fn from_toml(file: &SourceFile, error: &toml::de::Error) -> Box<BadFile> {
+    let span = error.span().unwrap_or(0..0);
+    let mut quoted = error.message().split('`').skip(1).step_by(2);
+    let wrong = match (error.message().starts_with("unknown field"), quoted.next()) {
+        (true, Some(unknown)) => {
+            let known: Vec<&str> = quoted.collect();
+            let help = match nearest(unknown, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            Wrong::new(format!("unknown key `{unknown}`"), help)
+        }
+        _ => Wrong { message: error.message().trim().replace('\n', ", "), help: None },
+    };
+    Box::new(bad(file, span, wrong))
+}
+
+fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<'_>) -> Located<Scenario> {
+    let reds = reds(&raw.red)?;
+    let greens = greens(&raw.green)?;
+    let scenario = Scenario {
+        name: name.to_owned(),
+        file: file.clone(),
+        about: raw.about,
+        claim: raw.claim.as_ref().map(|table| claim(table, &reds, &greens)).transpose()?,
+        families: words_or(raw.family.as_ref(), "family", &[Family::V4, Family::V6])?,
+        backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
+        repeat: raw.repeat.as_ref().map(|count| at(count, |&count| at_least_one(count))).transpose()?.unwrap_or(1),
+        slow: raw.slow,
+        exclusive: raw.exclusive,
+        target: target(&raw.target, load)?,
+        hosts: raw.hosts.iter().map(|(name, table)| Ok((name.clone(), host(table)?))).collect::<Located<_>>()?,
+        reds,
+        greens,
+    };
+    check_actors(&scenario)?;
+    check_bounds(&scenario)?;
+    Ok(scenario)
+}
+
+fn at_least_one(count: u32) -> Result<u32, Wrong> {
+    if count == 0 { Err(Wrong::new("nothing would run", "write 1 or more")) } else { Ok(count) }
+}
+
+/// A list of words, or what stands for leaving it out.
+fn words_or<T>(values: Option<&At<OneOrMany<String>>>, what: &str, default: &[T]) -> Located<Vec<T>>
+where
+    T: Clone + std::str::FromStr + strum::IntoEnumIterator + ToString,
+{
+    let Some(values) = values else { return Ok(default.to_vec()) };
+    at(values, |values| {
+        let values = values.clone().into_vec();
+        if values.is_empty() {
+            return Err(Wrong::new(format!("no {what} is named"), "leave the key out for the default"));
+        }
+        values.iter().map(|text| word(what, text)).collect()
+    })
+}
+
+fn claim(table: &ClaimTable, reds: &[Red], greens: &[Green]) -> Located<Claim> {
+    let predicts = expect::prediction(&table.predicts.value)?;
+    let names: Vec<&str> = match predicts {
+        Prediction::Red(_) => reds.iter().map(|red| red.name.as_str()).collect(),
+        Prediction::Green(_) => greens.iter().map(|green| green.name.as_str()).collect(),
+    };
+    let actor = match &table.predicts.value.actor {
+        Some(actor) => known_name(actor, &names)?,
+        None => names.first().map(ToString::to_string).ok_or_else(|| {
+            let wrong = Wrong::new("the claim is about an actor that is not there", "add a [[red]] or [[green]]");
+            (table.predicts.span.clone(), wrong)
+        })?,
+    };
+    Ok(Claim { text: table.text.clone(), source: table.source.clone(), actor, predicts })
+}
+
+fn known_name(name: &At<String>, known: &[&str]) -> Located<String> {
+    at(name, |name| {
+        if known.contains(&name.as_str()) {
+            return Ok(name.clone());
+        }
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        Err(Wrong::new(format!("no actor is named `{name}`"), help))
+    })
+}
+
+fn target(table: &TargetTable, load: LoadRules<'_>) -> Located<Target> {
+    let services = services(&table.services)?;
+    let rules = table.rules.as_ref().map(|paths| at(paths, |paths| load_all(paths, load))).transpose()?;
+    let span = |at: &At<LayerTable>| at.span.clone();
+    Ok(Target {
+        interface: table.interface.as_ref().map_or("eth0", |name| &name.value).to_owned(),
+        canary: canary(table.canary.as_ref(), &services)?,
+        services,
+        defense: table.defense.iter().map(|layer| at(layer, layer_spec)).collect::<Located<_>>()?,
+        defense_span: table.defense.first().map(span).unwrap_or_default(),
+        rules: rules.unwrap_or_default(),
+        icmp: table.icmp.as_ref().map(|text| at(text, |text| word("ICMP limit", text))).transpose()?
+            .unwrap_or(IcmpLimit::Unlimited),
+        sysctls: table.sysctls.clone(),
+    })
+}
+
+fn services(texts: &[At<String>]) -> Located<Vec<ServicePlan>> {
+    let mut services: Vec<ServicePlan> = Vec::new();
+    for text in texts {
+        let service = at(text, |text| words::service(text))?;
+        if services.iter().any(|other| (other.protocol, other.port) == (service.protocol, service.port)) {
+            let message = format!("{}/{} is served twice", service.protocol, service.port);
+            return Err((text.span.clone(), Wrong::new(message, "keep one of them")));
+        }
+        services.push(service);
+    }
+    Ok(services)
+}
+
+fn load_all(paths: &OneOrMany<String>, load: LoadRules<'_>) -> Result<Vec<SourceFile>, Wrong> {
+    let read = |path: &String| {
+        load(path).map_err(|why| {
+            Wrong::new(format!("cannot read the rules `{path}`: {why}"), "name a file by its path from this one")
+        })
+    };
+    paths.clone().into_vec().iter().map(read).collect()
+}
+
+fn layer_spec(table: &LayerTable) -> Result<LayerSpec, Wrong> {
+    let mut layer = None;
+    let mut parameters = BTreeMap::new();
+    for (key, value) in table {
+        if key.value == "layer" {
+            layer = value.as_str().map(str::to_owned);
+        } else {
+            let value = serde_json::to_value(value)
+                .map_err(|error| Wrong { message: format!("`{}`: {error}", key.value), help: None })?;
+            parameters.insert(key.value.clone(), value);
+        }
+    }
+    let layer = layer.ok_or_else(|| Wrong::new("a layer has no name", "write { layer = \"recent\", ... }"))?;
+    Ok(LayerSpec { layer, parameters })
+}
+
+fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary> {
+    let first = services.iter().find(|service| service.protocol == Protocol::Tcp);
+    let Some(text) = text else {
+        return Ok(first.map_or(Canary::Nobody, |service| Canary::Tcp(service.port)));
+    };
+    at(text, |text| {
+        if text == "none" {
+            return Ok(Canary::Nobody);
+        }
+        let (protocol, port) = words::address(text)?;
+        let served = services.iter().any(|service| (service.protocol, service.port) == (protocol, port));
+        match (protocol, served) {
+            (Protocol::Tcp, true) => Ok(Canary::Tcp(port)),
+            (Protocol::Tcp, false) => Err(Wrong::new(format!("nothing listens on {text}"), "add it to `services`")),
+            (Protocol::Udp | Protocol::Icmp, _) => {
+                Err(Wrong::new("a canary connects over TCP", "name a TCP service, or \"none\""))
+            }
+        }
+    })
+}
+
+fn host(table: &HostTable) -> Located<HostSettings> {
+    let range = |text: &At<String>| at(text, |text| lab_range(text));
+    let ranges = table.ranges.iter().map(range).collect::<Located<_>>()?;
+    Ok(HostSettings { sysctls: table.sysctls.clone(), ranges })
+}
+
+fn lab_range(text: &str) -> Result<IpNet, Wrong> {
+    let help = "labs use 198.18.0.0/15 and fd00:198:18::/48";
+    let net: IpNet = text.parse().map_err(|_| Wrong::new(format!("`{text}` is not a range"), help))?;
+    if is_lab_address(net.network()) && is_lab_address(net.broadcast()) {
+        Ok(net)
+    } else {
+        Err(Wrong::new(format!("{net} is outside the lab's ranges"), help))
+    }
+}
+
+fn lab_address(text: &str) -> Result<IpAddr, Wrong> {
+    let help = "labs use 198.18.0.0/15 and fd00:198:18::/48";
+    let address: IpAddr = text.parse().map_err(|_| Wrong::new(format!("`{text}` is not an address"), help))?;
+    if is_lab_address(address) {
+        Ok(address)
+    } else {
+        Err(Wrong::new(format!("{address} is outside the lab's ranges"), help))
+    }
+}
+
+/// `red`, `red-2`, ... unless the file says otherwise.
+fn name_of(name: Option<&At<String>>, kind: &str, index: usize) -> String {
+    match (name, index) {
+        (Some(name), _) => name.value.clone(),
+        (None, 0) => kind.to_owned(),
+        (None, _) => format!("{kind}-{}", index + 1),
+    }
+}
+
+fn reds(tables: &[At<RedTable>]) -> Located<Vec<Red>> {
+    let mut reds: Vec<Red> = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let before = reds.last().map(|red| red.name.clone());
+        reds.push(red(index, table, before)?);
+    }
+    Ok(reds)
+}
+
+fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Red> {
+    let span = table.span.clone();
+    let table = &table.value;
+    let technique: Technique = at(&table.technique, |text| word("technique", text))?;
+    let ports = table.ports.as_ref().map(|text| at(text, |text| port_set(text))).transpose()?;
+    let ports = match (technique.protocol(), ports) {
+        (Protocol::Icmp, None) => scandrill_model::PortSet::one(0),
+        (Protocol::Icmp, Some(_)) => {
+            let place = table.ports.as_ref().map_or_else(|| span.clone(), |ports| ports.span.clone());
+            return Err((place, Wrong::new(format!("{technique} has no ports"), "leave `ports` out")));
+        }
+        (Protocol::Tcp | Protocol::Udp, Some(ports)) => ports,
+        (Protocol::Tcp | Protocol::Udp, None) => {
+            let wrong = Wrong::new("nothing says which ports are scanned", "add ports = \"1-1000\"");
+            return Err((table.technique.span.clone(), wrong));
+        }
+    };
+    let name = name_of(table.name.as_ref(), "red", index);
+    Ok(Red {
+        host: table.host.as_ref().map_or_else(|| name.clone(), |host| host.value.clone()),
+        name,
+        source: table.source.as_ref().map(|text| at(text, |text| lab_address(text))).transpose()?,
+        technique,
+        ports,
+        scanners: words_or(table.scanner.as_ref(), "scanner", &[Scanner::Builtin])?,
+        timing: optional_word(table.timing.as_ref(), "timing template", Timing::T4)?,
+        order: optional_word(table.order.as_ref(), "order", Order::Random)?,
+        interval: table.rate.as_ref().map(|text| at(text, |text| words::rate(text))).transpose()?,
+        after: match &table.after {
+            Some(names) => names.iter().map(|name| name.value.clone()).collect(),
+            None => before.into_iter().collect(),
+        },
+        expect: expect::red(&table.expect)?,
+        span,
+    })
+}
+
+fn optional_word<T>(text: Option<&At<String>>, what: &str, default: T) -> Located<T>
+where
+    T: std::str::FromStr + strum::IntoEnumIterator + ToString,
+{
+    text.map_or(Ok(default), |text| at(text, |text| word(what, text)))
+}
+
+fn greens(tables: &[At<GreenTable>]) -> Located<Vec<Green>> {
+    tables.iter().enumerate().map(|(index, table)| green(index, &table.value)).collect()
+}
+
+fn green(index: usize, table: &GreenTable) -> Located<Green> {
+    let (speaks, port) = at(&table.client, |text| words::client(text))?;
+    let name = name_of(table.name.as_ref(), "green", index);
+    let interval = table.rate.as_ref().map(|text| at(text, |text| words::rate(text))).transpose()?;
+    Ok(Green {
+        host: table.host.as_ref().map_or_else(|| name.clone(), |host| host.value.clone()),
+        name,
+        source: table.source.as_ref().map(|text| at(text, |text| lab_address(text))).transpose()?,
+        speaks,
+        port,
+        count: table.count.as_ref().map(|count| at(count, |&count| at_least_one(count))).transpose()?.unwrap_or(10),
+        interval: interval.unwrap_or(Millis(100)),
+        after: table.after.iter().flatten().map(|name| name.value.clone()).collect(),
+        expect: expect::green(&table.expect)?,
+        span: table.client.span.clone(),
+    })
+}
+
+/// Names are unique, `after` names an actor, and nobody waits for himself.
+fn check_actors(scenario: &Scenario) -> Located<()> {
+    let reds = scenario.reds.iter().map(|red| (&red.name, &red.after, &red.span));
+    let greens = scenario.greens.iter().map(|green| (&green.name, &green.after, &green.span));
+    let actors: Vec<_> = reds.chain(greens).collect();
+    if actors.is_empty() {
+        return Err((0..0, Wrong::new("nobody acts", "add a [[red]] or a [[green]]")));
+    }
+    let mut seen = BTreeSet::new();
+    for (name, after, span) in &actors {
+        if !seen.insert(*name) {
+            return Err(((*span).clone(), Wrong::new(format!("two actors are named `{name}`"), "rename one")));
+        }
+        if let Some(missing) = after.iter().find(|&other| !actors.iter().any(|actor| actor.0 == other)) {
+            let known: Vec<&str> = actors.iter().map(|actor| actor.0.as_str()).collect();
+            let help = format!("known: {}", known.join(", "));
+            return Err(((*span).clone(), Wrong::new(format!("no actor is named `{missing}`"), help)));
+        }
+    }
+    check_hosts(scenario)?;
+    check_order(&actors)
+}
+
+/// Nobody acts from the target or from the scratch namespace; settings are those of hosts that exist.
+fn check_hosts(scenario: &Scenario) -> Located<()> {
+    let reds = scenario.reds.iter().map(|red| (red.host.as_str(), &red.span));
+    let hosts: Vec<_> = reds.chain(scenario.greens.iter().map(|green| (green.host.as_str(), &green.span))).collect();
+    if let Some((host, span)) = hosts.iter().find(|(host, _)| RESERVED_HOSTS.contains(host)) {
+        let wrong = Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
+        return Err(((*span).clone(), wrong));
+    }
+    match scenario.hosts.keys().find(|name| !hosts.iter().any(|(host, _)| host == name)) {
+        None => Ok(()),
+        Some(name) => {
+            let known: Vec<&str> = hosts.iter().map(|(host, _)| *host).collect();
+            let help = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean [hosts.{near}]?"),
+                None => format!("known: {}", known.join(", ")),
+            };
+            Err((place_of(&scenario.file.text, name), Wrong::new(format!("no actor works on host `{name}`"), help)))
+        }
+    }
+}
+
+fn place_of(text: &str, word: &str) -> Range<usize> {
+    text.find(word).map_or(0..0, |start| start..start + word.len())
+}
+
+/// Nobody waits for himself, by whatever way round.
+fn check_order(actors: &[(&String, &Vec<String>, &Range<usize>)]) -> Located<()> {
+    let mut finished: BTreeSet<&String> = BTreeSet::new();
+    while finished.len() < actors.len() {
+        let ready: Vec<_> = actors
+            .iter()
+            .filter(|(name, after, _)| !finished.contains(name) && after.iter().all(|other| finished.contains(other)))
+            .collect();
+        if ready.is_empty() {
+            let span = actors.iter().find(|actor| !finished.contains(actor.0)).map(|actor| actor.2.clone());
+            return Err((span.unwrap_or_default(), Wrong::new("actors wait for each other", "break the circle of `after`")));
+        }
+        finished.extend(ready.into_iter().map(|actor| actor.0));
+    }
+    Ok(())
+}
+
+/// Milliseconds are bounded only where the case has the machine alone.
+fn check_bounds(scenario: &Scenario) -> Located<()> {
+    let bounded = |red: &&Red| red.expect.ban.is_some_and(|ban| ban.enforced_within.is_some());
+    match scenario.reds.iter().find(bounded) {
+        Some(red) if !scenario.exclusive => {
+            let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
+            Err((red.span.clone(), Wrong::new("`enforced_within` bounds milliseconds on a shared machine", help)))
+        }
+        _ => Ok(()),
+    }
+}
