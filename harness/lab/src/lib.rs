@@ -4,9 +4,11 @@
 //! machine's own network namespace. It judges nothing; it makes what a plan asks for and says what it saw.
 
 pub mod clock;
+pub mod machine;
 pub mod wait;
 
 mod capture;
+mod command;
 mod decode;
 mod error;
 mod host;
@@ -16,5 +18,6 @@ mod pcapng;
 mod ring;
 mod snapshot;
 
+pub use command::Finished;
 pub use error::{During, LabError, LabErrors};
-pub use host::{Finished, Host, Task};
+pub use host::{Host, Task};

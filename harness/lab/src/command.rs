@@ -1,0 +1,150 @@
+//! Programs that run inside a host: started by the host's own thread, so that they are born in its namespace,
+//! each in a process group of its own, so that it ends whole.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use scandrill_model::CommandLine;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use crate::error::{During, LabError};
+use crate::host::Host;
+use crate::{machine, wait};
+
+/// What a program left when it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code; `None` when a signal ended it.
+    pub status: Option<i32>,
+    /// All it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// All it wrote to its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// Itself when its exit code is 0; else an error with its own words.
+    pub fn success(self, command: &CommandLine) -> Result<Self, LabError> {
+        if self.status == Some(0) {
+            return Ok(self);
+        }
+        let status = self.status.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
+        let words = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
+        let tool_says = String::from_utf8_lossy(words).trim().to_owned();
+        Err(LabError::Command { command: in_words(command), status, tool_says })
+    }
+}
+
+impl Host {
+    /// Runs a program to its end in the host, giving it `input`. When it has not ended and closed its output
+    /// within `limit`, it is killed with all of its process group, which is an error.
+    pub async fn output(
+        &self,
+        command: &CommandLine,
+        input: Option<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<Finished, LabError> {
+        let mut ready = prepare(command)?;
+        clear_environment(&mut ready);
+        ready.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        ready.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let what = format!("{} on {}", in_words(command), self.name());
+        self.spawn(move || run(ready, input, what, limit)).await?
+    }
+
+    /// Runs a program on the worker's own terminal to its end; its exit code, or 128 and the signal's number.
+    pub async fn interactive(&self, command: &CommandLine) -> Result<i32, LabError> {
+        let mut ready = prepare(command)?;
+        let what = format!("{} on {}", in_words(command), self.name());
+        let run = async move || ready.status().await.during(|| what);
+        self.spawn(run).await?.map(exit_code)
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the lab is where processes are started")]
+fn prepare(command: &CommandLine) -> Result<Command, LabError> {
+    let program = machine::find_program(&command.program)
+        .ok_or_else(|| LabError::NoProgram(command.program.clone()))?;
+    let mut ready = Command::new(program);
+    ready.args(&command.args).env("PATH", machine::search_path()).current_dir("/");
+    Ok(ready)
+}
+
+/// What a program does must not depend on who started the drill.
+fn clear_environment(command: &mut Command) {
+    command.env_clear().env("PATH", machine::search_path()).env("LC_ALL", "C").env("HOME", "/tmp");
+}
+
+/// The command as a person would type it.
+fn in_words(command: &CommandLine) -> String {
+    let mut words = vec![command.program.as_str()];
+    words.extend(command.args.iter().map(String::as_str));
+    words.join(" ")
+}
+
+async fn run(
+    mut command: Command,
+    input: Option<Vec<u8>>,
+    what: String,
+    limit: Duration,
+) -> Result<Finished, LabError> {
+    let mut child = command.spawn().during(|| format!("start {what}"))?;
+    let group = Group::of(&child);
+    let finished = wait::within(&format!("end of {what}"), limit, converse(&mut child, input)).await?;
+    group.let_go();
+    finished.during(|| format!("read the output of {what}"))
+}
+
+/// Writes the input while it reads both outputs, so that no pipe can fill up and stop both sides.
+async fn converse(child: &mut Child, input: Option<Vec<u8>>) -> std::io::Result<Finished> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let give = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // A program that does not read all of its input says why by its exit code.
+            let _ = stdin.write_all(&input).await;
+        }
+        Ok(())
+    };
+    let ((), stdout, stderr, status) =
+        tokio::try_join!(give, read_all(stdout), read_all(stderr), child.wait())?;
+    Ok(Finished { status: status.code(), stdout, stderr })
+}
+
+async fn read_all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// A process group that is killed unless it is let go.
+#[must_use = "dropping it kills the group"]
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: &Child) -> Self {
+        Self(leader.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // A group that is gone already needs no killing.
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+}
