@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The engine: from scenario files to verdicts. It parses, expands into cases, plans, runs each case in a worker
+//! of its own, and judges what the event logs say.
+//!
+//! Architecture invariant: the oracle sees the scenario and the observations, never the defense's code; and
+//! nothing here prints.
+#![forbid(unsafe_code)]
+
+mod actor;
+mod bad_file;
+mod case;
+mod oracle;
+mod plan;
+mod run;
+mod runner;
+mod scenario;
+
+pub use bad_file::{BadFile, SourceFile, nearest};
+pub use case::{Case, expand};
+pub use oracle::{Judgement, judge};
+pub use plan::{
+    CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, plan,
+};
+pub use run::{Job, work};
+pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
+pub use scenario::file::ScenarioFile;
+pub use scenario::{
+    Canary, Claim, Green, HostSettings, IcmpLimit, LoadRules, Prediction, Red, Scanner, Scenario, Target, read,
+};

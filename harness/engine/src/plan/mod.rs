@@ -16,7 +16,9 @@ use scandrill_model::{
 use scandrill_scanners::{Order, ScanPlan, Timing, nmap};
 use serde::{Deserialize, Serialize};
 
-use self::address::{AddressPlan, TARGET};
+use self::address::AddressPlan;
+pub use self::address::{REFERENCE, TARGET};
+pub use self::expect::silent_by_nature;
 use crate::bad_file::BadFile;
 use crate::case::Case;
 use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Red, Scanner, Scenario};

@@ -19,7 +19,7 @@ use scandrill_scanners::{Order, Timing};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
-pub use read::read;
+pub use read::{LoadRules, read};
 
 use crate::bad_file::SourceFile;
 

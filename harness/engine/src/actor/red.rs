@@ -1,0 +1,89 @@
+//! An attacker: one scan by the built-in scanner or by nmap, then one look at its ban where one is expected.
+
+use scandrill_lab::{Host, Lab, PacketSocket, clock, wait};
+use scandrill_model::{BanCheck, PortState, Reading, Reason, ScanResult, What};
+use scandrill_scanners::{Batch, Scan, ScanPlan, nmap};
+
+use crate::plan::{LookPlan, RedPlan, Vantage, nmap_command};
+use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
+use crate::scenario::Scanner;
+
+/// Scans, and looks at the ban.
+pub async fn run(red: &RedPlan, lab: &Lab, log: &Log) -> Result<Window, Trouble> {
+    let host = lab.host(&red.from.host).trouble("finding a host")?;
+    log.emit(What::ActorStarted { actor: red.name.clone(), source: red.scan.source });
+    let start = clock::now();
+    let result = match red.scanner {
+        Scanner::Builtin => builtin(host, &red.from, &red.scan).await?,
+        Scanner::Nmap => by_nmap(host, red).await?,
+    };
+    let window = window_from(start);
+    log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result });
+    if let Some(look) = &red.look {
+        wait::until_moment(window.1 + look.after.into()).await;
+        let check = look_at_ban(host, &red.from, look).await?;
+        log.emit(What::BanChecked { actor: red.name.clone(), check });
+    }
+    Ok(window)
+}
+
+/// One scan by the built-in scanner, on a thread of its own inside the host.
+pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<ScanResult, Trouble> {
+    let operation = scanning(scan.technique);
+    let (from, scan) = (from.clone(), scan.clone());
+    host.blocking(move || drive(&from, &scan)).await.trouble(operation)?
+}
+
+/// Carries packets between a technique, which does no I/O, and a socket, which knows no technique.
+fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
+    let operation = scanning(plan.technique);
+    let mut scan = Scan::new(plan).trouble(&operation)?;
+    let mut socket = PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
+    let mut batch = Batch::default();
+    while !scan.is_finished() {
+        scan.poll_transmit(clock::now(), &mut batch);
+        socket.send(batch.iter()).trouble(&operation)?;
+        let sent = batch.len();
+        batch.clear();
+        let received = socket.receive(|at, packet| scan.receive(at, packet)).trouble(&operation)?;
+        if let (0, 0, Some(until)) = (sent, received, scan.next_timeout()) {
+            socket.wait_readable(until).trouble(&operation)?;
+        }
+    }
+    match socket.dropped().trouble(&operation)? {
+        0 => Ok(scan.finish()),
+        lost => Err(Trouble { operation, error: format!("the scanner's socket lost {lost} packets") }),
+    }
+}
+
+async fn by_nmap(host: &Host, red: &RedPlan) -> Result<ScanResult, Trouble> {
+    let operation = scanning(red.scan.technique);
+    let command = nmap_command(red).ok_or_else(|| Trouble {
+        operation: operation.clone(),
+        error: format!("nmap has no {}", red.scan.technique),
+    })?;
+    let finished = host.output(&command, None, NMAP_DEADLINE).await.trouble(&operation)?;
+    if finished.status != Some(0) {
+        let said = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
+        return Err(Trouble { operation, error: format!("nmap ended with {:?}: {said}", finished.status) });
+    }
+    nmap::parse(&finished.stdout, &red.scan).trouble(&operation)
+}
+
+/// The case's own deadline ends a slower one.
+const NMAP_DEADLINE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// The source and a fresh one ask the same service at the same time.
+async fn look_at_ban(host: &Host, from: &Vantage, look: &LookPlan) -> Result<BanCheck, Trouble> {
+    let (own, fresh) = tokio::join!(builtin(host, from, &look.own), builtin(host, from, &look.fresh));
+    let port = look.own.ports.iter().next().unwrap_or_default();
+    Ok(BanCheck { after: look.after, port, source: reading(&own?), fresh: reading(&fresh?) })
+}
+
+/// What a scan of one port read.
+fn reading(result: &ScanResult) -> Reading {
+    match result.groups.first() {
+        Some(group) => Reading { state: group.state, reason: group.reason.clone() },
+        None => Reading { state: PortState::Filtered, reason: Reason("no-response".to_owned()) },
+    }
+}

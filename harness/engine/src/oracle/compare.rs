@@ -1,0 +1,330 @@
+//! One expectation beside what was seen: each comparison is a finding with its witnesses.
+
+use std::collections::BTreeMap;
+
+use scandrill_model::{
+    BanExpectation, Bound, CellFacts, Finding, GreenExpectation, PortSet, PortState, Reason, RedExpectation,
+    StateSet, Technique, Verdict,
+};
+
+use super::observations::{Observations, RequestsSeen};
+
+/// A scan that both witnesses agree on, ready to be compared.
+pub struct ScanView<'a> {
+    /// Who scanned.
+    pub actor: &'a str,
+    /// How.
+    pub technique: Technique,
+    /// What it was asked.
+    pub ports: &'a PortSet,
+    /// What it read, port by port.
+    pub states: &'a BTreeMap<u16, PortState>,
+    /// What the captures saw, port by port.
+    pub cells: &'a BTreeMap<u16, CellFacts>,
+    /// Ports that the undefended target answered.
+    pub control: PortSet,
+    /// Ports that are silent without any defense.
+    pub silent: PortSet,
+    /// Ports with a listener.
+    pub served: PortSet,
+}
+
+impl ScanView<'_> {
+    fn finding(&self, subject: String, expected: String, observed: String, verdict: Verdict) -> Finding {
+        let witnesses = self.witnesses();
+        Finding { actor: self.actor.to_owned(), subject, expected, observed, verdict, witnesses }
+    }
+
+    fn witnesses(&self) -> Vec<String> {
+        let probes: usize = self.cells.values().map(|cell| cell.probes.len()).sum();
+        let answered = self.answered().len();
+        vec![
+            format!("scanner: {}", summary(self.states)),
+            format!("captures: {probes} probes at the target's end, {answered} of {} ports answered", self.ports.len()),
+            format!("control: {} of {} ports answered without the defense", self.control.len(), self.ports.len()),
+        ]
+    }
+
+    fn answered(&self) -> PortSet {
+        self.cells.values().filter(|cell| cell.reply.is_some()).map(|cell| cell.port).collect()
+    }
+
+    /// `closed ports`, `open ports` or `ports`: what they are without a defense.
+    fn kind(&self, ports: &PortSet) -> &'static str {
+        let served = ports.intersection(&self.served).len();
+        match (self.technique.protocol(), served) {
+            (scandrill_model::Protocol::Icmp, _) => "hosts",
+            (_, 0) => "closed ports",
+            (_, served) if served == ports.len() => "open ports",
+            _ => "ports",
+        }
+    }
+
+    /// `12 of 12 closed ports read closed`.
+    fn reading(&self, ports: &PortSet) -> String {
+        let mut groups: BTreeMap<(PortState, bool), PortSet> = BTreeMap::new();
+        for port in ports.iter() {
+            if let Some(state) = self.states.get(&port) {
+                let group = groups.entry((*state, self.served.contains(port))).or_default();
+                *group = group.union(&PortSet::one(port));
+            }
+        }
+        let words: Vec<String> = groups.iter().map(|((state, _), group)| self.share(group, ports, *state)).collect();
+        words.join("; ")
+    }
+
+    fn share(&self, group: &PortSet, of: &PortSet, state: PortState) -> String {
+        let kind = self.kind(group);
+        let all = match kind {
+            "closed ports" => of.without(&self.served),
+            "open ports" => of.intersection(&self.served),
+            _ => of.clone(),
+        };
+        format!("{}: {} of {} {kind} read {state}", self.technique, group.len(), all.len())
+    }
+}
+
+/// `990 filtered, 2 open`.
+fn summary(states: &BTreeMap<u16, PortState>) -> String {
+    let mut counts: BTreeMap<PortState, usize> = BTreeMap::new();
+    for state in states.values() {
+        *counts.entry(*state).or_default() += 1;
+    }
+    counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Compares everything that is expected of one scan.
+pub fn red(view: &ScanView<'_>, expect: &RedExpectation, seen: &Observations) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        expect.states.iter().map(|(ports, allowed)| states(view, &ports.intersection(view.ports), allowed)).collect();
+    let named: PortSet = expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
+    let rest = view.ports.without(&named);
+    if let Some(allowed) = expect.rest.as_ref().filter(|_| !rest.is_empty()) {
+        findings.push(match expect.answered {
+            Some(_) => states_of_unanswered(view, &rest, allowed),
+            None => states(view, &rest, allowed),
+        });
+    }
+    findings.extend(expect.answered.map(|bound| answered(view, bound)));
+    findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban, seen)));
+    findings
+}
+
+/// Each of `ports` must read as one of `allowed`.
+fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
+    let wrong = |port: &u16| !view.states.get(port).is_some_and(|state| allowed.contains(*state));
+    let wrong: PortSet = ports.iter().filter(wrong).collect();
+    let subject = format!("{}, ports {ports}", view.technique);
+    if !wrong.is_empty() {
+        let observed = view.reading(if wrong.len() < ports.len() { &wrong } else { ports });
+        let observed = format!("{observed} (ports {})", shortened(&wrong));
+        return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
+    }
+    match unproven(view, ports) {
+        Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
+        None => view.finding(subject, allowed.to_string(), view.reading(ports), Verdict::Pass),
+    }
+}
+
+/// Beside a count of answers, `rest` speaks of the ports that gave none; the others must read as they do without
+/// a defense, or as `rest` allows (a refusal is an answer too).
+fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
+    let answered = view.answered();
+    let true_state = |port: u16| {
+        let state = view.states.get(&port).copied();
+        let natural = if view.served.contains(port) { PortState::Open } else { PortState::Closed };
+        state == Some(natural) || state == Some(PortState::Unfiltered)
+    };
+    let wrong: PortSet = ports
+        .iter()
+        .filter(|port| !view.states.get(port).is_some_and(|state| allowed.contains(*state)))
+        .filter(|&port| !(answered.contains(port) && true_state(port)))
+        .collect();
+    let subject = format!("{}, ports that gave no answer", view.technique);
+    let silent = ports.without(&answered);
+    if !wrong.is_empty() {
+        let observed = format!("{} (ports {})", view.reading(&wrong), shortened(&wrong));
+        return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
+    }
+    match unproven(view, &silent) {
+        Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
+        None => {
+            let observed = format!("{} of {} ports gave no answer", silent.len(), ports.len());
+            view.finding(subject, allowed.to_string(), observed, Verdict::Pass)
+        }
+    }
+}
+
+/// Silence shows something only where the undefended target answered, or is silent by nature.
+fn unproven(view: &ScanView<'_>, ports: &PortSet) -> Option<String> {
+    let silent = ports.without(&view.answered()).without(&view.silent);
+    let unproven = silent.without(&view.control);
+    (!unproven.is_empty()).then(|| {
+        format!(
+            "silence that shows nothing: without the defense, {} was silent on ports {} too",
+            view.technique,
+            shortened(&unproven)
+        )
+    })
+}
+
+/// A set of ports that fits on a line.
+fn shortened(ports: &PortSet) -> String {
+    let text = ports.to_string();
+    match text.char_indices().nth(60) {
+        None => text,
+        Some((end, _)) => {
+            let cut = text[..end].rfind(',').unwrap_or(end);
+            format!("{},... ({} ports)", &text[..cut], ports.len())
+        }
+    }
+}
+
+fn answered(view: &ScanView<'_>, bound: Bound) -> Finding {
+    let count = view.answered().len();
+    let verdict = if bound.contains(count as u64) { Verdict::Pass } else { Verdict::Fail };
+    let observed = format!("{}: {count} of {} ports answered", view.technique, view.ports.len());
+    view.finding(format!("{}, answered ports", view.technique), bound.to_string(), observed, verdict)
+}
+
+fn bans(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observations) -> Vec<Finding> {
+    let mut findings = vec![ban_in_force(view, expect, seen)];
+    if let Some(within) = expect.lands_within_probes {
+        findings.push(ban_landing(view, within));
+    }
+    if let Some(within) = expect.enforced_within {
+        findings.push(ban_enforced(view, within));
+    }
+    findings
+}
+
+/// What the one look says, which compares the source with a fresh one.
+fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observations) -> Finding {
+    let banned = expect.lands && expect.lifts.is_none();
+    let expected = match (expect.lands, expect.holds, expect.lifts) {
+        (false, ..) => "the source is not banned".to_owned(),
+        (true, Some(holds), _) => format!("the source is still banned {} ms after its last packet", holds.0),
+        (true, None, Some(lifts)) => format!("the source is served again {} ms after its last packet", lifts.0),
+        (true, None, None) => "the source is banned".to_owned(),
+    };
+    let subject = "ban of the source".to_owned();
+    let Some((at, check)) = seen.bans.get(view.actor) else {
+        return view.finding(subject, expected, "nobody looked".to_owned(), Verdict::Error);
+    };
+    let read = |reading: &scandrill_model::Reading| format!("{} ({})", reading.state, reading.reason.0);
+    let observed = format!(
+        "{} ms after its last packet, tcp/{} reads {} to the source and {} to a fresh one",
+        check.after.0,
+        check.port,
+        read(&check.source),
+        read(&check.fresh)
+    );
+    let landed = expect.lifts.is_none() || last_probe_unanswered(view);
+    let verdict = match (check.fresh.state == PortState::Open, check.is_banned() == banned) {
+        (false, _) => Verdict::Error,
+        (true, true) if landed => Verdict::Pass,
+        (true, _) => Verdict::Fail,
+    };
+    let observed = if landed { observed } else { format!("{observed}; it was never banned: its last probe was answered") };
+    let mut finding = view.finding(subject, expected, observed, verdict);
+    finding.witnesses.push(format!("look: at {} ns", at.0));
+    finding
+}
+
+/// Every probe in the order of the wire, and whether it is the one that was answered.
+fn probes_in_order(view: &ScanView<'_>) -> Vec<(scandrill_model::Stamp, bool)> {
+    let mut probes = Vec::new();
+    for cell in view.cells.values() {
+        let answered = cell.reply.and_then(|(at, _)| cell.probes.iter().rposition(|probe| *probe <= at));
+        probes.extend(cell.probes.iter().enumerate().map(|(index, at)| (*at, Some(index) == answered)));
+    }
+    probes.sort_unstable();
+    probes
+}
+
+fn last_probe_unanswered(view: &ScanView<'_>) -> bool {
+    probes_in_order(view).last().is_some_and(|(_, answered)| !answered)
+}
+
+fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
+    let probes = probes_in_order(view);
+    let first_unanswered = probes.iter().rposition(|(_, answered)| *answered).map_or(1, |last| last as u64 + 2);
+    let (landed, count) = (first_unanswered <= probes.len() as u64, probes.len());
+    let observed = if landed {
+        format!("{}: from probe {first_unanswered} on, nothing was answered ({count} probes)", view.technique)
+    } else {
+        format!("{}: the last of {count} probes was answered", view.technique)
+    };
+    let verdict = if landed && first_unanswered <= within { Verdict::Pass } else { Verdict::Fail };
+    view.finding("landing of the ban".to_owned(), format!("within {within} probes"), observed, verdict)
+}
+
+fn ban_enforced(view: &ScanView<'_>, within: scandrill_model::Millis) -> Finding {
+    let probes = probes_in_order(view);
+    let first = probes.first().map(|(at, _)| *at).unwrap_or_default();
+    let last = probes.iter().rev().find(|(_, answered)| *answered).map_or(first, |(at, _)| *at);
+    let took = scandrill_model::Millis::from(last.since(first));
+    let verdict = if took <= within { Verdict::Pass } else { Verdict::Fail };
+    let observed = format!("the last answered probe came {} ms after the first probe", took.0);
+    view.finding("enforcement of the ban".to_owned(), format!("within {} ms", within.0), observed, verdict)
+}
+
+/// Compares everything that is expected of one client.
+pub fn green(actor: &str, requests: &RequestsSeen, expect: &GreenExpectation) -> Vec<Finding> {
+    let total = requests.failures.len();
+    let served = requests.failures.iter().filter(|failure| failure.is_none()).count();
+    let observed = match requests.failures.iter().position(Option::is_some) {
+        None => format!("{served} of {total} requests served"),
+        Some(first) => {
+            let why = requests.failures[first].as_deref().unwrap_or_default();
+            format!("{served} of {total} requests served; request {} failed: {why}", first + 1)
+        }
+    };
+    let share = if total == 0 { 0.0 } else { served as f64 / total as f64 };
+    let nothing_said = *expect == GreenExpectation::default();
+    let min = expect.success_min.or(nothing_said.then_some(1.0));
+    let checks = [
+        min.map(|min| (format!("at least {:.0} % served", min * 100.0), share >= min)),
+        expect.success_max.map(|max| (format!("at most {:.0} % served", max * 100.0), share <= max)),
+        expect.served.map(|bound| (format!("{bound} served"), bound.contains(served as u64))),
+    ];
+    let finding = |(expected, met): (String, bool)| Finding {
+        actor: actor.to_owned(),
+        subject: "requests".to_owned(),
+        expected,
+        observed: observed.clone(),
+        verdict: if total == 0 { Verdict::Error } else if met { Verdict::Pass } else { Verdict::Fail },
+        witnesses: vec![format!("client: last request over at {} ns", requests.at.0)],
+    };
+    checks.into_iter().flatten().map(finding).collect()
+}
+
+/// Where the scanner and the captures do not say the same. A reply that came too late for the scanner is named as
+/// such; everything else cannot be judged.
+pub fn disagreements(view: &ScanView<'_>) -> (Vec<String>, Vec<String>) {
+    let (mut late, mut other) = (Vec::new(), Vec::new());
+    for port in view.ports.iter() {
+        let Some(cell) = view.cells.get(&port) else {
+            other.push(format!("port {port}: the scanner reads it, and no probe of it is in the capture"));
+            continue;
+        };
+        let (scanner, captures) = (view.states.get(&port), cell.state(view.technique));
+        if scanner == Some(&captures) {
+            continue;
+        }
+        let scanner = scanner.map_or_else(|| "nothing".to_owned(), PortState::to_string);
+        let reason = Reason::of(view.technique, cell.reply.map(|(_, reply)| reply)).0;
+        let line = format!("port {port}: the scanner reads {scanner}, the captures {captures} ({reason})");
+        if is_late(cell) { late.push(line) } else { other.push(line) }
+    }
+    (late, other)
+}
+
+/// Later than any scanner waits on a link without delay.
+const LATE: std::time::Duration = std::time::Duration::from_millis(100);
+
+fn is_late(cell: &CellFacts) -> bool {
+    let Some((at, _)) = cell.reply else { return false };
+    let before = cell.probes.iter().rev().find(|probe| **probe <= at);
+    before.is_some_and(|probe| at.since(*probe) > LATE)
+}

@@ -1,0 +1,212 @@
+//! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
+
+use scandrill_model::{
+    CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict,
+};
+
+use super::compare::{self, ScanView};
+use super::observations::Observations;
+use crate::plan::{Plan, RedPlan, silent_by_nature};
+use crate::scenario::Prediction;
+
+/// What a case came to.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Everything about the case but where its captures are and how to repeat it.
+    pub report: CaseReport,
+    /// What became of the claim in this case, with the evidence, where the scenario has one.
+    pub claim: Option<(Outcome, String)>,
+}
+
+/// Judges one case by its log.
+pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
+    let seen = Observations::of(&events);
+    let mut problems = seen.problems.clone();
+    let skipped = seen.unmet.first().map(skipped);
+    if skipped.is_none() {
+        problems.extend(broken_preconditions(plan, &seen));
+    }
+    let views: Vec<(&RedPlan, Option<ScanView<'_>>)> = plan.reds.iter().map(|red| (red, view(plan, red, &seen))).collect();
+    let mut findings = Vec::new();
+    if skipped.is_none() && problems.is_empty() {
+        for (red, view) in &views {
+            problems.extend(witnesses_disagree(red, view.as_ref(), &seen));
+            findings.extend(view.iter().flat_map(|view| compare::red(view, &red.expect, &seen)));
+        }
+        for green in &plan.greens {
+            match seen.requests.get(&green.name) {
+                Some(requests) => findings.extend(compare::green(&green.name, requests, &green.expect)),
+                None => problems.push(format!("`{}` was never seen to act", green.name)),
+            }
+        }
+    }
+    let verdict = verdict(&findings, &problems, skipped.is_some());
+    let claim = plan.claim.as_ref().map(|claim| {
+        let judged = problems.is_empty() && skipped.is_none();
+        let findings = if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
+        outcome(&findings)
+    });
+    let report = CaseReport {
+        name: plan.case.clone(),
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        verdict,
+        took: seen.took,
+        findings,
+        problems,
+        skipped,
+        captures: Vec::new(),
+        repeat: String::new(),
+        events,
+    };
+    Judgement { report, claim }
+}
+
+fn verdict(findings: &[Finding], problems: &[String], skipped: bool) -> Verdict {
+    let of_findings = findings.iter().map(|finding| finding.verdict).max().unwrap_or_default();
+    let of_problems = if problems.is_empty() { Verdict::Pass } else { Verdict::Error };
+    let of_needs = if skipped { Verdict::Skip } else { Verdict::Pass };
+    of_findings.max(of_problems).max(of_needs)
+}
+
+/// What a missing need is called, and the command that mends it.
+pub fn skipped(need: &Need) -> Skipped {
+    match need {
+        Need::Program(program) => Skipped {
+            need: format!("the program `{program}`"),
+            mend: format!("apt-get install {}", package_of(program)),
+        },
+        Need::UserIdRange => Skipped {
+            need: "more than one user id in a lab".to_owned(),
+            mend: "apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
+                .to_owned(),
+        },
+    }
+}
+
+/// The Debian package that has a program.
+fn package_of(program: &str) -> &str {
+    match program {
+        "nft" => "nftables",
+        "sysctl" => "procps",
+        name if name.starts_with("iptables") || name.starts_with("ip6tables") || name.starts_with("xtables") => "iptables",
+        name => name,
+    }
+}
+
+/// What must hold before anything that was seen may be believed.
+fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
+    let mut broken = Vec::new();
+    if !seen.ended && seen.problems.is_empty() {
+        broken.push("the log ends before the case did".to_owned());
+    }
+    for (host, dropped) in &seen.lossy {
+        broken.push(format!("the capture at {host} lost {dropped} packets"));
+    }
+    for read_back in &seen.read_backs {
+        let when = read_back.moment;
+        broken.extend(read_back.differences.iter().map(|what| format!("the defense as read back {when}: {what}")));
+        if plan.defended && read_back.items == 0 {
+            broken.push(format!("read back {when}, the defense is not there: no rule, set or parameter of it is in the kernel"));
+        }
+    }
+    broken.extend(canary_failures(plan, seen));
+    if seen.ended && seen.problems.is_empty() {
+        broken.extend(missing_steps(plan, seen));
+    }
+    broken
+}
+
+fn canary_failures(plan: &Plan, seen: &Observations) -> Vec<String> {
+    let Some(canary) = &plan.canary else { return Vec::new() };
+    let must = |moment: &Moment| canary.under_defense || *moment == Moment::Removed;
+    let failed = seen.canaries.iter().filter(|(moment, passed)| !passed && must(moment));
+    let port = &canary.probe.scan.ports;
+    failed.map(|(moment, _)| match moment {
+        Moment::Before | Moment::After => format!(
+            "the canary on tcp/{port} was not served {moment}: the defense shuts out everyone \
+             (say canary = \"none\" if it must)"
+        ),
+        Moment::Removed => format!("the canary on tcp/{port} is not served although the defense is off"),
+    }).collect()
+}
+
+fn missing_steps(plan: &Plan, seen: &Observations) -> Vec<String> {
+    let mut missing = Vec::new();
+    for moment in [Moment::Before, Moment::After] {
+        if !seen.read_backs.iter().any(|read_back| read_back.moment == moment) {
+            missing.push(format!("nobody read the defense back {moment}"));
+        }
+    }
+    if plan.canary.is_some() && !seen.canaries.iter().any(|(moment, _)| *moment == Moment::Removed) {
+        missing.push("no canary was sent after the defense was off".to_owned());
+    }
+    if !seen.removed {
+        missing.push("the defense was not taken off".to_owned());
+    }
+    missing
+}
+
+fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<ScanView<'a>> {
+    let scan = seen.scans.get(&red.name)?;
+    let technique = red.scan.technique;
+    Some(ScanView {
+        actor: &red.name,
+        technique,
+        ports: &red.scan.ports,
+        states: scan.states.as_ref()?,
+        cells: scan.cells.as_ref()?,
+        control: seen.control_answered(technique).intersection(&red.scan.ports),
+        silent: silent_by_nature(technique, plan.services()),
+        served: plan.served(technique),
+    })
+}
+
+fn witnesses_disagree(red: &RedPlan, view: Option<&ScanView<'_>>, seen: &Observations) -> Vec<String> {
+    let (Some(view), Some(scan)) = (view, seen.scans.get(&red.name)) else {
+        return vec![format!("`{}` has no scan that both witnesses saw", red.name)];
+    };
+    let mut problems = Vec::new();
+    if scan.probes_sent != scan.probes_arrived {
+        let (sent, arrived) = (scan.probes_sent, scan.probes_arrived);
+        problems.push(format!("`{}` sent {sent} probes, and {arrived} arrived at the target", red.name));
+    }
+    let (_, other) = compare::disagreements(view);
+    if let Some(first) = other.first() {
+        problems.push(format!("the witnesses of `{}` disagree on {} ports; {first}", red.name, other.len()));
+    }
+    problems
+}
+
+/// The findings of the author's own expectation.
+fn predicted(
+    plan: &Plan,
+    actor: &str,
+    predicts: &Prediction,
+    views: &[(&RedPlan, Option<ScanView<'_>>)],
+    seen: &Observations,
+) -> Vec<Finding> {
+    match predicts {
+        Prediction::Red(expectation) => {
+            let view = views.iter().find(|(red, _)| red.name == actor).and_then(|(_, view)| view.as_ref());
+            view.map(|view| compare::red(view, expectation, seen)).unwrap_or_default()
+        }
+        Prediction::Green(expectation) => {
+            let requests = seen.requests.get(actor).filter(|_| plan.greens.iter().any(|green| green.name == actor));
+            requests.map(|requests| compare::green(actor, requests, expectation)).unwrap_or_default()
+        }
+    }
+}
+
+/// Held when all findings pass; the evidence is what decided.
+fn outcome(findings: &[Finding]) -> (Outcome, String) {
+    let worst = findings.iter().map(|finding| finding.verdict).max();
+    let outcome = match worst {
+        None | Some(Verdict::Error | Verdict::Skip) => Outcome::Undecided,
+        Some(Verdict::Fail) => Outcome::Refuted,
+        Some(Verdict::Pass) => Outcome::Held,
+    };
+    let decided = findings.iter().find(|finding| Some(finding.verdict) == worst);
+    (outcome, decided.map_or_else(|| "not judged".to_owned(), |finding| finding.observed.clone()))
+}
+

@@ -1,0 +1,8 @@
+//! Judging a case. It is given the plan's expectations and the event log, never the defense's code.
+
+pub mod compare;
+pub mod facts;
+pub mod judge;
+pub mod observations;
+
+pub use judge::{Judgement, judge};

@@ -1,0 +1,129 @@
+//! The event log, folded: what was observed, by whom, and nothing else.
+
+use std::collections::BTreeMap;
+
+use scandrill_model::{
+    BanCheck, CellFacts, Event, Millis, Moment, Need, PortSet, PortState, ScanResult, Stamp, Technique, What,
+};
+
+/// What was seen of one scan by both witnesses.
+#[derive(Clone, Debug, Default)]
+pub struct ScanSeen {
+    /// The scanner's own reading, port by port.
+    pub states: Option<BTreeMap<u16, PortState>>,
+    /// Probes that left red's end.
+    pub probes_sent: u64,
+    /// Probes that reached the target.
+    pub probes_arrived: u64,
+    /// The captures' facts by port; `None` where they have not been read.
+    pub cells: Option<BTreeMap<u16, CellFacts>>,
+}
+
+/// What a green client got.
+#[derive(Clone, Debug, Default)]
+pub struct RequestsSeen {
+    /// `None`: served.
+    pub failures: Vec<Option<String>>,
+    /// When the last of them was over.
+    pub at: Stamp,
+}
+
+/// One reading back of the defense.
+#[derive(Clone, Debug)]
+pub struct ReadBackSeen {
+    /// When.
+    pub moment: Moment,
+    /// Rules, sets and values that were looked at.
+    pub items: usize,
+    /// What was not as asked for.
+    pub differences: Vec<String>,
+}
+
+/// A whole log, folded.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// Whether the log has its last event.
+    pub ended: bool,
+    /// From the first event to the last.
+    pub took: Millis,
+    /// What must work and did not.
+    pub problems: Vec<String>,
+    /// What is missing on this machine.
+    pub unmet: Vec<Need>,
+    /// The ports that the undefended target answered, by technique.
+    pub controls: BTreeMap<Technique, ScanResult>,
+    /// Each reading back.
+    pub read_backs: Vec<ReadBackSeen>,
+    /// Each attempt of the source that must pass.
+    pub canaries: Vec<(Moment, bool)>,
+    /// Scans by actor.
+    pub scans: BTreeMap<String, ScanSeen>,
+    /// Requests by actor.
+    pub requests: BTreeMap<String, RequestsSeen>,
+    /// Looks at bans by actor.
+    pub bans: BTreeMap<String, (Stamp, BanCheck)>,
+    /// Ends of links whose capture lost packets.
+    pub lossy: Vec<(String, u64)>,
+    /// Whether the defense came off.
+    pub removed: bool,
+}
+
+impl Observations {
+    /// Folds a log in its own order.
+    pub fn of(events: &[Event]) -> Self {
+        let mut seen = Self::default();
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            seen.took = last.at.since(first.at).into();
+        }
+        for event in events {
+            seen.see(event);
+        }
+        seen
+    }
+
+    fn see(&mut self, event: &Event) {
+        match &event.what {
+            What::Control { technique, result, .. } => {
+                self.controls.insert(*technique, result.clone());
+            }
+            What::ReadBack { moment, items, differences } => {
+                let differences = differences.clone();
+                self.read_backs.push(ReadBackSeen { moment: *moment, items: *items, differences });
+            }
+            What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
+            What::Scan { actor, result, .. } => self.scan(actor).states = Some(result.states()),
+            What::Facts { actor, probes_sent, probes_arrived, cells, .. } => {
+                let scan = self.scan(actor);
+                scan.probes_sent = *probes_sent;
+                scan.probes_arrived = *probes_arrived;
+                scan.cells = Some(cells.iter().map(|cell| (cell.port, cell.clone())).collect());
+            }
+            What::Requests { actor, failures, .. } => {
+                self.requests.insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
+            }
+            What::BanChecked { actor, check } => {
+                self.bans.insert(actor.clone(), (event.at, check.clone()));
+            }
+            What::Captured { host, dropped, .. } if *dropped > 0 => self.lossy.push((host.clone(), *dropped)),
+            What::Unmet { need } => self.unmet.push(need.clone()),
+            What::Problem { operation, error } => self.problems.push(format!("{operation}: {error}")),
+            What::Removed => self.removed = true,
+            What::Ended => self.ended = true,
+            What::Started { .. }
+            | What::LabBuilt { .. }
+            | What::ServiceReady { .. }
+            | What::Installed { .. }
+            | What::ActorStarted { .. }
+            | What::Captured { .. } => {}
+        }
+    }
+
+    fn scan(&mut self, actor: &str) -> &mut ScanSeen {
+        self.scans.entry(actor.to_owned()).or_default()
+    }
+
+    /// The ports that the control got an answer for.
+    pub fn control_answered(&self, technique: Technique) -> PortSet {
+        self.controls.get(&technique).map(ScanResult::answered).unwrap_or_default()
+    }
+}

@@ -1,0 +1,182 @@
+//! The life of one case, inside the worker: lab, services, control, defense, actors, defense off, lab gone; every
+//! step an event in the one log.
+
+mod blue;
+mod log;
+mod watch;
+
+use std::os::fd::OwnedFd;
+
+use scandrill_lab::{Host, Inside, Lab, clock};
+use scandrill_model::{Moment, ScanResult, Technique, What};
+use serde::{Deserialize, Serialize};
+
+pub use self::log::{Log, Trouble, Troubled};
+use self::blue::Blue;
+use self::watch::Watch;
+use crate::actor::{self, red};
+use crate::plan::{CanaryPlan, Plan, TARGET};
+
+/// What a worker is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Job {
+    /// One case, from lab to verdict.
+    Case(Box<Plan>),
+    /// The lab of a case with its defense in, and an interactive shell in one of its hosts.
+    Shell {
+        /// The case.
+        plan: Box<Plan>,
+        /// The host.
+        host: String,
+    },
+}
+
+/// What a worker process does: its whole life. The exit code is 0 when the job came to its end.
+pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
+    let log = Log::new(inside.events);
+    let done = serde_json::from_slice::<Job>(&job).trouble("reading the job").and_then(|job| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.trouble("starting the worker's runtime")?.block_on(live(job, &log, inside.captures))
+    });
+    match done {
+        Ok(()) => 0,
+        Err(trouble) => {
+            log.emit(What::Problem { operation: trouble.operation, error: trouble.error });
+            1
+        }
+    }
+}
+
+async fn live(job: Job, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trouble> {
+    let (plan, shell) = match job {
+        Job::Case(plan) => (plan, None),
+        Job::Shell { plan, host } => (plan, Some(host)),
+    };
+    log.emit(What::Started { case: plan.case.clone(), seed: plan.seed });
+    scandrill_lab::choose_backend(plan.backend).trouble("choosing the iptables back end")?;
+    let lab = Lab::build(&plan.lab).await.trouble("building the lab")?;
+    log.emit(What::LabBuilt { hosts: plan.lab.hosts.len() });
+    let lived = match shell {
+        None => in_lab(&plan, &lab, log, captures).await,
+        Some(host) => shell_in(&plan, &lab, log, &host).await,
+    };
+    let removed = lab.remove().await.trouble("removing the lab");
+    lived?;
+    removed?;
+    log.emit(What::Ended);
+    Ok(())
+}
+
+/// Everything between the lab's first and last moment.
+async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trouble> {
+    let target = lab.host(TARGET).trouble("finding the target")?;
+    let services = scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
+    for service in plan.services() {
+        log.emit(What::ServiceReady { service: service.to_string() });
+    }
+    let watch = Watch::start(plan, lab).await?;
+    let drilled = drill(plan, lab, log).await;
+    let seen = watch.stop(log).await?;
+    if let Some(directory) = captures {
+        seen.keep(directory)?;
+    }
+    drop(services);
+    for (red, window) in drilled? {
+        let seen = seen.testimony(&red.scan, &red.from.host, window);
+        log.emit(What::Facts {
+            actor: red.name.clone(),
+            technique: red.scan.technique,
+            probes_sent: seen.probes_sent,
+            probes_arrived: seen.probes_arrived,
+            cells: seen.cells,
+        });
+    }
+    Ok(())
+}
+
+/// Control, defense, actors, defense off; gives when each red actor scanned.
+async fn drill<'a>(plan: &'a Plan, lab: &Lab, log: &Log) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+    let target = lab.host(TARGET).trouble("finding the target")?;
+    control(plan, lab, log).await?;
+    let limits = scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
+    let blue = Blue::install(plan, lab, log).await?;
+    let attacked = attack(plan, lab, log, &blue).await;
+    let off = blue.remove(log).await;
+    let acted = attacked?;
+    off?;
+    canary(plan, lab, log, Moment::Removed).await?;
+    limits.remove().await.trouble("taking the ICMP limits off")?;
+    Ok(acted)
+}
+
+/// What the undefended target answers, from addresses that no actor uses.
+async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
+    for control in &plan.controls {
+        let host = host(lab, &control.from.host)?;
+        let result = red::builtin(host, &control.from, &control.scan).await?;
+        let (technique, source) = (control.scan.technique, control.scan.source);
+        log.emit(What::Control { technique, source, result });
+    }
+    Ok(())
+}
+
+async fn attack<'a>(
+    plan: &'a Plan,
+    lab: &Lab,
+    log: &Log,
+    blue: &Blue<'_>,
+) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+    canary(plan, lab, log, Moment::Before).await?;
+    for host in &plan.lab.hosts {
+        self::host(lab, &host.name)?.forget_neighbours().await.trouble("forgetting neighbours")?;
+    }
+    let acted = actor::act(plan, lab, log).await?;
+    canary(plan, lab, log, Moment::After).await?;
+    blue.read_back(lab, log, Moment::After).await?;
+    Ok(acted)
+}
+
+/// One connection of the source that must pass.
+async fn canary(plan: &Plan, lab: &Lab, log: &Log, moment: Moment) -> Result<(), Trouble> {
+    let Some(CanaryPlan { probe, under_defense }) = &plan.canary else { return Ok(()) };
+    if !under_defense && moment != Moment::Removed {
+        return Ok(());
+    }
+    let result = red::builtin(host(lab, &probe.from.host)?, &probe.from, &probe.scan).await?;
+    let service = format!("tcp/{}", probe.scan.ports);
+    log.emit(What::Canary { moment, source: probe.scan.source, service, passed: is_open(&result, &probe.scan.ports) });
+    Ok(())
+}
+
+fn is_open(result: &ScanResult, ports: &scandrill_model::PortSet) -> bool {
+    result.ports_in(scandrill_model::PortState::Open) == *ports
+}
+
+fn host<'a>(lab: &'a Lab, name: &str) -> Result<&'a Host, Trouble> {
+    lab.host(name).trouble("finding a host")
+}
+
+/// The lab with its defense in, for a person.
+async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), Trouble> {
+    let target = host(lab, TARGET)?;
+    let services = scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
+    let blue = Blue::install(plan, lab, log).await?;
+    let shell = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
+    let ended = host(lab, name)?.interactive(&shell).await.trouble("running the shell");
+    drop(services);
+    drop(blue);
+    ended.map(|_| ())
+}
+
+/// When a technique was used, on the captures' clock.
+pub type Window = (scandrill_model::Stamp, scandrill_model::Stamp);
+
+/// The window of something that starts now.
+pub fn window_from(start: scandrill_model::Stamp) -> Window {
+    (start, clock::now())
+}
+
+/// Names a technique in messages.
+pub fn scanning(technique: Technique) -> String {
+    format!("scanning with {technique}")
+}

@@ -1,0 +1,268 @@
+//! Many cases: each in a worker of its own, several at once, exclusive ones alone; their logs judged, and the
+//! whole told as one report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use scandrill_lab::{Worker, WorkerOptions, clock, machine, read_lines};
+use scandrill_model::{
+    CaseReport, ClaimReport, Environment, Event, Millis, Need, Outcome, RunReport, Verdict, What,
+};
+
+use crate::bad_file::BadFile;
+use crate::case::Case;
+use crate::oracle::{Judgement, judge};
+use crate::plan::{Plan, plan};
+use crate::run::Job;
+
+/// A case with its plan, ready to run.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The case.
+    pub case: Case,
+    /// Its plan.
+    pub plan: Plan,
+    /// The command that repeats it.
+    pub repeat: String,
+}
+
+/// How cases are run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run's seed.
+    pub seed: u64,
+    /// How many labs at once.
+    pub jobs: usize,
+    /// Start nothing more after the first case that failed or could not be judged.
+    pub fail_fast: bool,
+    /// A directory for captures, one folder a case.
+    pub captures: PathBuf,
+    /// Keep the captures of cases that passed, too.
+    pub keep_all_captures: bool,
+    /// Keep event logs in the report.
+    pub keep_events: bool,
+}
+
+/// What happens while cases run.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A case begins.
+    Started(&'a str),
+    /// A case has been judged.
+    Finished(&'a CaseReport),
+}
+
+/// Told as cases begin and end, from several threads.
+pub type OnProgress<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
+
+/// Plans all cases before any is run.
+///
+/// # Errors
+/// Every file that is wrong; nothing has been built then.
+pub fn plan_all(cases: Vec<Case>, seed: u64, repeat: impl Fn(&Case) -> String) -> Result<Vec<Planned>, Vec<BadFile>> {
+    let mut planned = Vec::new();
+    let mut bad: BTreeMap<String, BadFile> = BTreeMap::new();
+    for case in cases {
+        match plan(&case, seed) {
+            Ok(plan) => planned.push(Planned { repeat: repeat(&case), case, plan }),
+            Err(wrong) => {
+                bad.entry(wrong.to_string()).or_insert(*wrong);
+            }
+        }
+    }
+    if bad.is_empty() { Ok(planned) } else { Err(bad.into_values().collect()) }
+}
+
+/// Runs all cases and tells what came of them.
+pub fn run(planned: &[Planned], options: &RunOptions, on_progress: OnProgress<'_>) -> RunReport {
+    let start = clock::now();
+    let (alone, together): (Vec<_>, Vec<_>) = planned.iter().enumerate().partition(|(_, planned)| planned.plan.exclusive);
+    let pool = Pool { options, on_progress, stop: AtomicBool::new(false), judged: Mutex::new(BTreeMap::new()) };
+    pool.run(&together, options.jobs.max(1));
+    pool.run(&alone, 1);
+    let judged = pool.judged.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Kept only while something is in it.
+    drop(std::fs::remove_dir(&options.captures));
+    report(planned, judged, options, clock::now().since(start).into())
+}
+
+/// Takes cases from a queue with several threads.
+struct Pool<'a> {
+    options: &'a RunOptions,
+    on_progress: OnProgress<'a>,
+    stop: AtomicBool,
+    /// By the case's place in the order asked for.
+    judged: Mutex<BTreeMap<usize, Judgement>>,
+}
+
+impl Pool<'_> {
+    fn run(&self, cases: &[(usize, &Planned)], threads: usize) {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..threads.min(cases.len()) {
+                scope.spawn(|| self.work(cases, &next));
+            }
+        });
+    }
+
+    fn work(&self, cases: &[(usize, &Planned)], next: &AtomicUsize) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let Some((index, planned)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            (self.on_progress)(Progress::Started(&planned.plan.case));
+            let judgement = run_case(planned, self.options);
+            (self.on_progress)(Progress::Finished(&judgement.report));
+            if self.options.fail_fast && judgement.report.verdict >= Verdict::Fail {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(*index, judgement);
+        }
+    }
+}
+
+/// Runs one case in a worker, and judges its log.
+pub fn run_case(planned: &Planned, options: &RunOptions) -> Judgement {
+    let plan = &planned.plan;
+    let folder = options.captures.join(folder_name(&plan.case));
+    let missing = plan.needs.iter().find(|need| !is_met(need));
+    let events = match missing {
+        Some(need) => vec![now(What::Unmet { need: need.clone() }), now(What::Ended)],
+        None => in_worker(plan, &folder),
+    };
+    let mut judgement = judge(plan, events);
+    judgement.report.repeat.clone_from(&planned.repeat);
+    judgement.report.captures = settle_captures(&folder, judgement.report.verdict, options);
+    if !options.keep_events {
+        judgement.report.events.clear();
+    }
+    judgement
+}
+
+/// Whether this machine has what a case needs.
+pub fn is_met(need: &Need) -> bool {
+    match need {
+        Need::Program(program) => machine::find_program(program).is_some(),
+        Need::UserIdRange => machine::has_user_id_range(),
+    }
+}
+
+fn now(what: What) -> Event {
+    Event { at: clock::now(), what }
+}
+
+/// The worker's log; what kept it from being whole is an event at its end.
+fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
+    let mut events = Vec::new();
+    let problem = |operation: &str, error: String| now(What::Problem { operation: operation.to_owned(), error });
+    if let Err(error) = std::fs::create_dir_all(folder) {
+        return vec![problem(&format!("making {}", folder.display()), error.to_string())];
+    }
+    let job = match serde_json::to_vec(&Job::Case(Box::new(plan.clone()))) {
+        Ok(job) => job,
+        Err(error) => return vec![problem("writing the job", error.to_string())],
+    };
+    let options = WorkerOptions { captures: Some(folder.to_owned()), ..WorkerOptions::default() };
+    let mut worker = match Worker::start(&job, options) {
+        Ok(worker) => worker,
+        Err(error) => return vec![problem("starting the worker", error.to_string())],
+    };
+    let until = clock::now() + plan.deadline.into();
+    let read = read_lines(worker.take_events(), until, |line| {
+        events.push(serde_json::from_slice(line).unwrap_or_else(|error| {
+            problem("reading the worker's log", format!("{error} in {}", String::from_utf8_lossy(line)))
+        }));
+    });
+    if let Err(error) = read {
+        events.push(problem("waiting for the worker", error.to_string()));
+        return events;
+    }
+    let ended = events.last().is_some_and(|event| event.what == What::Ended);
+    match worker.wait() {
+        Ok(exit) if !ended && !events.iter().any(|event| matches!(event.what, What::Problem { .. })) => {
+            events.push(problem("running the worker", exit.to_string()));
+        }
+        Ok(_) => {}
+        Err(error) => events.push(problem("ending the worker", error.to_string())),
+    }
+    events
+}
+
+/// `manual/recent[nmap,v6]` as a folder.
+fn folder_name(case: &str) -> String {
+    case.chars().map(|c| if c.is_ascii_alphanumeric() || "-.#".contains(c) { c } else { '_' }).collect()
+}
+
+/// Keeps the captures of what did not pass; gives their paths.
+fn settle_captures(folder: &Path, verdict: Verdict, options: &RunOptions) -> Vec<String> {
+    let keep = options.keep_all_captures || verdict >= Verdict::Fail;
+    let file = folder.join("capture.pcapng");
+    if keep && file.exists() {
+        return vec![file.display().to_string()];
+    }
+    // What is not kept may not have been made at all.
+    drop(std::fs::remove_dir_all(folder));
+    Vec::new()
+}
+
+fn report(
+    planned: &[Planned],
+    judged: BTreeMap<usize, Judgement>,
+    options: &RunOptions,
+    took: Millis,
+) -> RunReport {
+    let mut claims: BTreeMap<&str, Vec<(Outcome, String)>> = BTreeMap::new();
+    for (index, judgement) in &judged {
+        if let Some(claim) = &judgement.claim {
+            claims.entry(&planned[*index].plan.scenario).or_default().push(claim.clone());
+        }
+    }
+    let claims = in_order(planned).into_iter().filter_map(|one| claim_report(one, claims.get(one.plan.scenario.as_str())?)).collect();
+    let cases: Vec<CaseReport> = judged.into_values().map(|judgement| judgement.report).collect();
+    RunReport {
+        version: RunReport::VERSION,
+        scandrill: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: options.seed,
+        environment: environment(planned),
+        verdict: cases.iter().map(|case| case.verdict).max().unwrap_or_default(),
+        took,
+        claims,
+        cases,
+    }
+}
+
+/// One case of each scenario, in the order of the run.
+fn in_order(planned: &[Planned]) -> Vec<&Planned> {
+    let mut seen = BTreeSet::new();
+    planned.iter().filter(|one| seen.insert(one.plan.scenario.as_str())).collect()
+}
+
+/// Refuted by one case is refuted; held needs at least one case that shows it.
+fn claim_report(planned: &Planned, outcomes: &[(Outcome, String)]) -> Option<ClaimReport> {
+    let claim = planned.case.scenario.claim.as_ref()?;
+    let decided = [Outcome::Refuted, Outcome::Held]
+        .into_iter()
+        .find_map(|outcome| outcomes.iter().find(|(other, _)| *other == outcome))
+        .or(outcomes.first())?;
+    Some(ClaimReport {
+        scenario: planned.plan.scenario.clone(),
+        text: claim.text.clone(),
+        source: claim.source.clone(),
+        outcome: decided.0,
+        evidence: decided.1.clone(),
+    })
+}
+
+/// The machine, and the versions of the programs that the cases use.
+fn environment(planned: &[Planned]) -> Environment {
+    let needs: BTreeSet<&Need> = planned.iter().flat_map(|planned| &planned.plan.needs).collect();
+    let version = |need: &Need| match need {
+        Need::Program(program) => Some((program.clone(), machine::program_version(program)?)),
+        Need::UserIdRange => None,
+    };
+    Environment {
+        kernel: machine::kernel_release(),
+        root: machine::is_root(),
+        tools: needs.into_iter().filter_map(version).collect(),
+    }
+}

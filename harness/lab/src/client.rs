@@ -1,0 +1,104 @@
+//! What ordinary clients do: one request over a connection of its own. The counterpart of the services.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use scandrill_model::Speaks;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+
+/// Makes one request from `source` and waits for its answer at most for `patience`; the error says in a few words
+/// why it was not served. It must run on the host's own thread.
+pub async fn request(
+    speaks: Speaks,
+    source: IpAddr,
+    target: IpAddr,
+    port: u16,
+    patience: Duration,
+) -> Result<(), String> {
+    let (from, to) = (SocketAddr::new(source, 0), SocketAddr::new(target, port));
+    let answered = async {
+        match speaks {
+            Speaks::Tcp => line(from, to).await,
+            Speaks::Http => get(from, to).await,
+            Speaks::Udp => datagram(from, to, b"are you there?").await,
+            Speaks::Dns => datagram(from, to, &DNS_QUERY).await,
+            Speaks::Ping => ping(source, target).await,
+        }
+    };
+    match tokio::time::timeout(patience, answered).await {
+        Ok(answered) => answered.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
+    }
+}
+
+type Answered = Result<(), Box<dyn std::error::Error>>;
+
+async fn connect(from: SocketAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(from)?;
+    socket.connect(to).await
+}
+
+/// Sends a line and reads something back.
+async fn line(from: SocketAddr, to: SocketAddr) -> Answered {
+    let mut stream = connect(from, to).await?;
+    stream.write_all(b"hello\r\n").await?;
+    match stream.read(&mut [0; 256]).await? {
+        0 => Err("closed without an answer".into()),
+        _ => Ok(()),
+    }
+}
+
+/// A GET over a new connection, as a browser's first.
+async fn get(from: SocketAddr, to: SocketAddr) -> Answered {
+    let stream = connect(from, to).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = hyper::Request::get("/").header("host", to.to_string()).body(Empty::<Bytes>::new())?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        response.into_body().collect().await?;
+        drop(sender);
+        Ok::<_, hyper::Error>(status)
+    };
+    let (status, _) = tokio::join!(exchange, connection);
+    match status? {
+        status if status.is_success() => Ok(()),
+        status => Err(format!("HTTP status {status}").into()),
+    }
+}
+
+/// A datagram, and something back.
+async fn datagram(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Answered {
+    let socket = UdpSocket::bind(from).await?;
+    socket.connect(to).await?;
+    socket.send(payload).await?;
+    socket.recv(&mut [0; 512]).await?;
+    Ok(())
+}
+
+/// A query for the address of `a.test` (RFC 1035, section 4).
+const DNS_QUERY: [u8; 24] = [
+    0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 4, b't', b'e', b's', b't', 0, 0, 1, 0, 1,
+];
+
+/// An echo request through the kernel's unprivileged ICMP socket.
+async fn ping(source: IpAddr, target: IpAddr) -> Answered {
+    let (domain, protocol, request_type) = match target {
+        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, 8),
+        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6, 128),
+    };
+    let socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    socket.connect(&SocketAddr::new(target, 0).into())?;
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.send(&[request_type, 0, 0, 0, 0, 0, 0, 1]).await?;
+    socket.recv(&mut [0; 64]).await?;
+    Ok(())
+}
