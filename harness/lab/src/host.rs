@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use crate::error::{During, LabError};
-use crate::wait;
+use crate::{links, wait};
 
 /// How long the end of a host may take; its thread only has to drop what it holds.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -151,6 +151,11 @@ impl Host {
             })
             .during(|| format!("start a thread in host {}", self.name()))?;
         result.await.map_err(|_| lost(self.name(), "blocking work"))?
+    }
+
+    /// Empties the host's neighbour tables (ARP and ND), so that rules which cut those are seen.
+    pub async fn forget_neighbours(&self) -> Result<(), LabError> {
+        links::flush_neighbours(self).await
     }
 
     /// Ends the host's thread and all its tasks. The kernel takes its namespace apart later, when nothing uses

@@ -8,16 +8,28 @@ pub mod machine;
 pub mod wait;
 
 mod capture;
+mod client;
 mod command;
 mod decode;
 mod error;
+mod files;
 mod host;
 mod install;
+mod lab;
+mod links;
 mod packet_socket;
 mod pcapng;
+mod process;
 mod ring;
 mod snapshot;
+mod sysctl;
 
+pub use client::request;
 pub use command::Finished;
 pub use error::{During, LabError, LabErrors};
+pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
+pub use lab::Lab;
+pub use process::{
+    Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
+};

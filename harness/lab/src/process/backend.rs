@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use scandrill_model::Backend;
@@ -18,18 +18,32 @@ const NAMES: [&str; 6] =
 /// Where Debian and Red Hat keep the choice among programs of one name.
 const ALTERNATIVES: &str = "/etc/alternatives";
 
-/// Points the plain names of the iptables programs at `backend`. A machine that lacks it has none of the names
-/// in a case: a program that is needed is then missing, rather than the wrong one. Inside the worker only.
+/// Points the plain names of the iptables programs at `backend`. Where the machine lacks it, each name is a
+/// program that fails and says so, rather than the other back end. Inside the worker only.
 pub fn choose_backend(backend: Backend) -> Result<(), LabError> {
-    let program = multi(backend);
+    let program = match multi(backend) {
+        Some(program) => program,
+        None => refusal(backend).during(|| format!("stand in for the missing {backend} back end"))?,
+    };
     for name in NAMES {
-        point(&Path::new(LAB_PROGRAMS).join(name), program.as_deref())?;
+        point(&Path::new(LAB_PROGRAMS).join(name), &program)?;
         let alternative = Path::new(ALTERNATIVES).join(name);
         if alternative.is_symlink() {
-            point(&alternative, program.as_deref())?;
+            point(&alternative, &program)?;
         }
     }
     Ok(())
+}
+
+/// A program that stands where a back end is missing.
+fn refusal(backend: Backend) -> io::Result<PathBuf> {
+    let path = Path::new(LAB_PROGRAMS).with_file_name(format!("no-{backend}"));
+    fs::write(
+        &path,
+        format!("#!/bin/sh\necho \"$0: this machine has no iptables-{backend}\" >&2\nexit 127\n"),
+    )?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
 }
 
 /// The program of `backend` that is called `name`, such as `iptables-restore`, whatever back end is chosen.
@@ -44,13 +58,12 @@ fn multi(backend: Backend) -> Option<PathBuf> {
     find_program(&format!("xtables-{backend}-multi"))
 }
 
-/// Makes `link` lead to `target`, or to nothing.
-fn point(link: &Path, target: Option<&Path>) -> Result<(), LabError> {
+fn point(link: &Path, target: &Path) -> Result<(), LabError> {
     let removed = match fs::remove_file(link) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     };
     removed
-        .and_then(|()| target.map_or(Ok(()), |target| symlink(target, link)))
-        .during(|| format!("point {} at a back end", link.display()))
+        .and_then(|()| symlink(target, link))
+        .during(|| format!("point {} at {}", link.display(), target.display()))
 }

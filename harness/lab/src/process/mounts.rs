@@ -43,12 +43,26 @@ pub(super) fn make_private() -> Result<(), LabError> {
 }
 
 fn lay_over_etc() -> Result<(), LabError> {
-    for folder in [ETC_UPPER, ETC_WORK] {
-        fs::create_dir_all(folder).during(|| format!("make {folder}"))?;
-    }
+    fs::create_dir_all(ETC_WORK).during(|| format!("make {ETC_WORK}"))?;
+    own_folders(Path::new("/etc"), Path::new(ETC_UPPER)).during(|| format!("make {ETC_UPPER}"))?;
     let options = format!("lowerdir=/etc,upperdir={ETC_UPPER},workdir={ETC_WORK},userxattr");
     mount(Some("overlay"), Path::new("/etc"), Some("overlay"), MsFlags::empty(), Some(options.as_str()))
         .during(|| "lay an overlay over /etc".to_owned())
+}
+
+/// Makes the folders of `lower` in `upper`. An ordinary user is nobody to the owner of the lower ones; through
+/// these, which lie over them, files can be made and replaced everywhere.
+fn own_folders(lower: &Path, upper: &Path) -> io::Result<()> {
+    fs::create_dir_all(upper)?;
+    // What this user may not even list is left as it is.
+    let Ok(entries) = fs::read_dir(lower) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            own_folders(&entry.path(), &upper.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the mount at `root`, and all below it, read-only for this mount namespace (mount_setattr(2)).

@@ -1,0 +1,75 @@
+//! Kernel parameters of a host's network namespace. Each is read back after it was written: the kernel clamps
+//! some values without a word.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::error::{During, LabError};
+
+/// Sets `key`, such as `net.ipv4.ip_forward`, in the calling thread's network namespace, and reads it back.
+pub(crate) fn set(key: &str, value: &str) -> Result<(), LabError> {
+    fs::write(path(key), value).during(|| format!("set sysctl {key} to `{value}`"))?;
+    let observed = get(key)?;
+    if words(&observed) == words(value) {
+        return Ok(());
+    }
+    Err(LabError::Sysctl { key: key.to_owned(), expected: value.to_owned(), observed })
+}
+
+/// The value of `key` in the calling thread's network namespace.
+pub(crate) fn get(key: &str) -> Result<String, LabError> {
+    let text = fs::read_to_string(path(key)).during(|| format!("read sysctl {key}"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// The interface that `key` is about; `None` for keys about none, all, or those yet to come.
+pub(crate) fn interface_of(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once(".conf.").or_else(|| key.split_once(".neigh."))?;
+    let (interface, _) = rest.split_once('.')?;
+    (!["all", "default", "lo"].contains(&interface)).then_some(interface)
+}
+
+/// Where `key` is found. As in sysctl(8), a slash in a key stands for a dot in a name.
+fn path(key: &str) -> PathBuf {
+    let swapped: String = key
+        .chars()
+        .map(|letter| match letter {
+            '.' => '/',
+            '/' => '.',
+            other => other,
+        })
+        .collect();
+    PathBuf::from("/proc/sys").join(swapped)
+}
+
+/// Values of several numbers are read back with tabs between them.
+fn words(value: &str) -> Vec<&str> {
+    value.split_whitespace().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_interfaces_are_told_from_others() {
+        assert_eq!(interface_of("net.ipv6.conf.eth0.accept_ra"), Some("eth0"));
+        assert_eq!(interface_of("net.ipv6.conf.default.accept_ra"), None);
+        assert_eq!(interface_of("net.ipv4.neigh.eth1.retrans_time_ms"), Some("eth1"));
+        assert_eq!(interface_of("net.ipv4.ip_forward"), None);
+    }
+
+    #[test]
+    fn a_slash_stands_for_a_dot() {
+        assert_eq!(
+            path("net.ipv4.conf.eth0/1.rp_filter"),
+            PathBuf::from("/proc/sys/net/ipv4/conf/eth0.1/rp_filter")
+        );
+    }
+
+    #[test]
+    fn a_value_is_read() {
+        assert!(!get("kernel.ostype").unwrap().is_empty());
+        assert!(get("net.no.such.key").unwrap_err().to_string().starts_with("read sysctl net.no.such.key"));
+    }
+}
