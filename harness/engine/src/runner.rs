@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use scandrill_lab::{Worker, WorkerOptions, clock, machine, read_lines};
+use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines};
 use scandrill_model::{
     CaseReport, ClaimReport, Environment, Event, Millis, Need, Outcome, RunReport, Verdict, What,
 };
@@ -163,7 +163,7 @@ fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
         Err(error) => return vec![problem("writing the job", error.to_string())],
     };
     let options = WorkerOptions { captures: Some(folder.to_owned()), ..WorkerOptions::default() };
-    let mut worker = match Worker::start(&job, options) {
+    let mut worker = match Worker::start(&job, &options) {
         Ok(worker) => worker,
         Err(error) => return vec![problem("starting the worker", error.to_string())],
     };
@@ -180,12 +180,21 @@ fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
     let ended = events.last().is_some_and(|event| event.what == What::Ended);
     match worker.wait() {
         Ok(exit) if !ended && !events.iter().any(|event| matches!(event.what, What::Problem { .. })) => {
-            events.push(problem("running the worker", exit.to_string()));
+            events.push(problem("running the worker", last_words(&exit)));
         }
         Ok(_) => {}
         Err(error) => events.push(problem("ending the worker", error.to_string())),
     }
     events
+}
+
+/// How a worker ended that did not come to the end of its log.
+fn last_words(exit: &WorkerExit) -> String {
+    let how = exit.code.map_or_else(|| "it was killed".to_owned(), |code| format!("it ended with {code}"));
+    match exit.stderr.trim() {
+        "" => how,
+        said => format!("{how}, saying: {said}"),
+    }
 }
 
 /// `manual/recent[nmap,v6]` as a folder.

@@ -95,7 +95,7 @@ async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) ->
 }
 
 /// Control, defense, actors, defense off; gives when each red actor scanned.
-async fn drill<'a>(plan: &'a Plan, lab: &Lab, log: &Log) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     control(plan, lab, log).await?;
     let limits = scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
@@ -122,8 +122,8 @@ async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
 
 async fn attack<'a>(
     plan: &'a Plan,
-    lab: &Lab,
-    log: &Log,
+    lab: &'a Lab,
+    log: &'a Log,
     blue: &Blue<'_>,
 ) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     canary(plan, lab, log, Moment::Before).await?;

@@ -1,0 +1,2 @@
+#!/bin/sh
+iptables -A INPUT -p icmp --icmp-type echo-request -j DROP
