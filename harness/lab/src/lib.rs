@@ -21,6 +21,7 @@ mod packet_socket;
 mod pcapng;
 mod process;
 mod ring;
+mod service;
 mod snapshot;
 mod sysctl;
 
@@ -33,3 +34,4 @@ pub use lab::Lab;
 pub use process::{
     Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
 };
+pub use service::{Services, start_services};

@@ -1,0 +1,96 @@
+//! What a target offers: real listeners on real sockets, so that what a scanner reads is what a kernel and a
+//! program answer. They are no test doubles, and no more than small.
+
+mod dns;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use scandrill_model::{ServiceKind, ServicePlan};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::{AbortHandle, spawn_local};
+
+use crate::error::LabError;
+use crate::host::Host;
+
+/// Connections that may wait to be accepted; a scan must not fill it.
+const BACKLOG: i32 = 1024;
+
+/// The running services of a host. Dropping it stops them and closes their ports.
+#[must_use = "dropping it stops the services"]
+#[derive(Debug)]
+pub struct Services(Vec<AbortHandle>);
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Starts `services` on both families of `host`. On return every port is bound: the kernel queues what comes
+/// from now on, and it is answered. A port that cannot be bound is an error that names it, and none is left.
+pub async fn start_services(host: &Host, services: &[ServicePlan]) -> Result<Services, LabError> {
+    let services = services.to_vec();
+    let name = host.name().to_owned();
+    let start = async move || {
+        let mut running = Services(Vec::new());
+        for service in services {
+            for address in both_families(service.port) {
+                let cannot_bind = |source| LabError::CannotBind {
+                    host: name.clone(),
+                    service: service.to_string(),
+                    address: address.to_string(),
+                    source,
+                };
+                running.0.push(listen(service, address).map_err(cannot_bind)?);
+            }
+        }
+        Ok(running)
+    };
+    host.spawn(start).await?
+}
+
+fn both_families(port: u16) -> [SocketAddr; 2] {
+    [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
+}
+
+fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<AbortHandle> {
+    let task = match service.kind {
+        ServiceKind::Banner => {
+            spawn_local(tcp::serve(tcp_listener(address)?, move |stream| tcp::banner(stream, service)))
+        }
+        ServiceKind::Http => spawn_local(tcp::serve(tcp_listener(address)?, tcp::http)),
+        ServiceKind::Echo => spawn_local(udp::serve(udp_socket(address)?, |query| Some(query.to_vec()))),
+        ServiceKind::Dns => spawn_local(udp::serve(udp_socket(address)?, dns::answer)),
+        ServiceKind::Silent => spawn_local(udp::serve(udp_socket(address)?, |_| None)),
+    };
+    Ok(task.abort_handle())
+}
+
+fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address, Type::STREAM, Protocol::TCP)?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = bound(address, Type::DGRAM, Protocol::UDP)?;
+    udp::ask_for_destinations(&socket, address)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// A socket of one family only, so that each family is bound, and fails, for itself.
+fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}

@@ -1,0 +1,193 @@
+//! Ends of a case, as a runner and the machine see them: whoever is killed, nothing is left.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use scandrill_lab::{Worker, WorkerOptions, machine, wait};
+use scandrill_model::{Event, What};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tells this binary to be something else than a test: a runner of one case, or a doctor.
+const ROLE: &str = "SCANDRILL_LAB_TEST_ROLE";
+
+type Done = Result<(), Failed>;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        Trial::test("ends/of_the_work_are_told", work_ends),
+        Trial::test("ends/of_a_panic_are_told", panics),
+        Trial::test("ends/of_the_handle_take_all_with_it", handle_dropped),
+        Trial::test("ends/of_many_started_at_once_are_each_their_own", many_at_once),
+        Trial::test("this_machine_can_isolate", || machine::check_isolation().map_err(|un| un.why.into())),
+    ];
+    for (name, victim) in [
+        ("runner", Victim::Runner),
+        ("stage0", Victim::Stage0),
+        ("init", Victim::Init),
+        ("worker", Victim::Worker),
+    ] {
+        trials.push(Trial::test(format!("ends/killing_the_{name}_leaves_nothing"), move || killing(victim)));
+    }
+    trials.push(Trial::test("ends/ctrl_c_leaves_nothing", || killing(Victim::CtrlC)));
+    trials
+}
+
+/// What this process does when a test started it for something else.
+pub fn be_a_runner() -> Option<i32> {
+    match std::env::var(ROLE).ok()?.as_str() {
+        "runner" => {
+            let mut worker = Worker::start(b"hang", &WorkerOptions::default()).unwrap();
+            let mut events = BufReader::new(worker.take_events()).lines();
+            println!("{}", events.next().unwrap().unwrap());
+            events.for_each(drop);
+            Some(worker.wait().map_or(1, |_| 0))
+        }
+        _ => {
+            let unable = machine::check_isolation().unwrap_err();
+            println!("{}\n{}", unable.why, unable.mend);
+            Some(0)
+        }
+    }
+}
+
+/// What a doctor says in a process of its own.
+pub fn run_check() -> std::io::Result<String> {
+    let output = myself("check").output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test of processes starts processes")]
+fn myself(role: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("a-users-test").env(ROLE, role);
+    command
+}
+
+fn work_ends() -> Done {
+    let mut worker = Worker::start(b"return-7", &WorkerOptions::default())?;
+    let mut events = Vec::new();
+    worker.take_events().read_to_end(&mut events)?;
+    let ended = worker.wait()?;
+    assert_eq!((ended.code, ended.stderr.as_str(), events.len()), (Some(7), "last words\n", 0));
+    Ok(())
+}
+
+fn panics() -> Done {
+    let mut worker = Worker::start(b"panic", &WorkerOptions::default())?;
+    let mut events = String::new();
+    worker.take_events().read_to_string(&mut events)?;
+    let ended = worker.wait()?;
+    assert_eq!(ended.code, Some(101));
+    assert!(ended.stderr.contains("on purpose"), "{}", ended.stderr);
+    let event: Event = serde_json::from_str(&events)?;
+    let expected = What::Problem { operation: "work".to_owned(), error: "panicked: on purpose".to_owned() };
+    assert_eq!(event.what, expected);
+    Ok(())
+}
+
+fn handle_dropped() -> Done {
+    let (worker, namespace) = start_hanging()?;
+    assert!(inhabitants(&namespace).len() >= 5, "{:?}", inhabitants(&namespace));
+    drop(worker);
+    assert_eq!(inhabitants(&namespace), []);
+    Ok(())
+}
+
+fn start_hanging() -> Result<(Worker, String), Failed> {
+    let mut worker = Worker::start(b"hang", &WorkerOptions::default())?;
+    let mut namespace = String::new();
+    BufReader::new(worker.take_events()).read_line(&mut namespace)?;
+    Ok((worker, namespace.trim().to_owned()))
+}
+
+/// A lifeline that another worker had inherited would keep a case alive after its handle is gone.
+fn many_at_once() -> Done {
+    let starts: Vec<_> =
+        (0..6).map(|_| thread::spawn(|| start_hanging().map_err(|f| format!("{f:?}")))).collect();
+    let started: Result<Vec<_>, _> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+    let mut started = started?;
+    while let Some((worker, namespace)) = started.pop() {
+        drop(worker);
+        assert_eq!(inhabitants(&namespace), []);
+        for (_, other) in &started {
+            assert!(inhabitants(other).len() >= 5, "{:?}", inhabitants(other));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Victim {
+    Runner,
+    Stage0,
+    Init,
+    Worker,
+    CtrlC,
+}
+
+fn killing(victim: Victim) -> Done {
+    let mut runner = myself("runner").stdout(Stdio::piped()).process_group(0).spawn()?;
+    let mut namespace = String::new();
+    BufReader::new(runner.stdout.take().unwrap()).read_line(&mut namespace)?;
+    let namespace = namespace.trim();
+    let all = inhabitants(namespace);
+    assert!(all.len() >= 5, "{all:?}");
+    let init = all.iter().copied().find(|&pid| inner_pid(pid) == Some(1)).unwrap();
+    let stage0 = parent(init).unwrap();
+    match victim {
+        Victim::Runner => kill(pid_of(&runner), Signal::SIGKILL)?,
+        Victim::Stage0 => kill(stage0, Signal::SIGKILL)?,
+        Victim::Init => kill(init, Signal::SIGKILL)?,
+        Victim::Worker => {
+            let worker = all.iter().copied().find(|&pid| parent(pid) == Some(init) && is_ours(pid)).unwrap();
+            kill(worker, Signal::SIGKILL)?;
+        }
+        Victim::CtrlC => killpg(pid_of(&runner), Signal::SIGINT)?,
+    }
+    let gone = || Ok((inhabitants(namespace).is_empty() && !is_ours(stage0)).then_some(()));
+    let ended = wait::until_blocking("end of everything inside", PATIENCE, gone);
+    runner.wait()?;
+    Ok(ended?)
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// All processes of a PID namespace, as this one sees them.
+fn inhabitants(namespace: &str) -> Vec<Pid> {
+    assert!(namespace.starts_with("pid:["), "{namespace}");
+    let all =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let inside = |pid: &i32| {
+        fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|link| link.to_str() == Some(namespace))
+    };
+    all.filter(inside).map(Pid::from_raw).collect()
+}
+
+fn status(pid: Pid, key: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned))
+}
+
+/// The id that a process has in its own namespace.
+fn inner_pid(pid: Pid) -> Option<i32> {
+    status(pid, "NSpid:")?.split_whitespace().last()?.parse().ok()
+}
+
+fn parent(pid: Pid) -> Option<Pid> {
+    status(pid, "PPid:")?.trim().parse().ok().map(Pid::from_raw)
+}
+
+/// Whether it is alive and one of a case's own three processes.
+fn is_ours(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with("scandrill-lab\0"))
+}

@@ -1,0 +1,39 @@
+//! The lab on a real kernel: what is built, that it carries packets, and that nothing of it outlives its end.
+//! It runs as root and as an ordinary user. Each test is a case of its own: `inside` has what runs in workers,
+//! `ends` what a runner sees when something of a case is killed.
+
+mod ends;
+mod inside;
+mod plans;
+
+use std::io::Read;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use scandrill_lab::{Worker, WorkerOptions};
+
+fn main() {
+    scandrill_lab::dispatch(inside::work);
+    if let Some(code) = ends::be_a_runner() {
+        std::process::exit(code);
+    }
+    let mut arguments = Arguments::from_args();
+    // Labs are many processes; more at once than there are cores only makes each slower.
+    arguments.test_threads = arguments.test_threads.or(Some(scandrill_lab::machine::cores()));
+    let inside =
+        inside::JOBS.iter().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
+    let trials = inside.chain(ends::trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Runs one job to its end; what it printed is the failure's text.
+fn run(job: &str) -> Result<(), Failed> {
+    let mut worker = Worker::start(job.as_bytes(), &WorkerOptions::default())?;
+    let mut events = String::new();
+    worker.take_events().read_to_string(&mut events)?;
+    let ended = worker.wait()?;
+    if ended.code == Some(0) {
+        Ok(())
+    } else {
+        Err(format!("{:?}\n{events}{}", ended.code, ended.stderr).into())
+    }
+}
