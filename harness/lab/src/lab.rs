@@ -34,7 +34,7 @@ impl Lab {
             lab.wire(segment, &mut switches).await?;
         }
         try_join_all(plan.hosts.iter().map(|host| lab.put_up(plan, host))).await?;
-        try_join_all(plan.hosts.iter().map(|host| lab.wait_for_carrier(plan, host))).await?;
+        try_join_all(plan.hosts.iter().map(|host| lab.wait_until_usable(plan, host))).await?;
         Ok(lab)
     }
 
@@ -104,18 +104,19 @@ impl Lab {
     }
 
     async fn put_up(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
-        let interfaces = plan.interfaces().filter(|interface| interface.host == host.name).cloned().collect();
         self.set_sysctls(host, Moment::WithLinks).await?;
         let handle = self.host(&host.name)?;
-        links::put_up(handle, interfaces).await?;
+        links::put_up(handle, interfaces_of(plan, host)).await?;
         links::add_routes(handle, host.routes.clone()).await
     }
 
-    async fn wait_for_carrier(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
-        let interfaces = plan.interfaces().filter(|interface| interface.host == host.name);
-        let names = interfaces.map(|interface| interface.name.clone()).collect();
-        links::wait_for_carrier(self.host(&host.name)?, names).await
+    async fn wait_until_usable(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
+        links::wait_until_usable(self.host(&host.name)?, interfaces_of(plan, host)).await
     }
+}
+
+fn interfaces_of(plan: &LabPlan, host: &HostPlan) -> Vec<InterfacePlan> {
+    plan.interfaces().filter(|interface| interface.host == host.name).cloned().collect()
 }
 
 /// When a kernel parameter is set. A new interface takes its own from `default`, so `default` comes before it;

@@ -1,8 +1,9 @@
 //! Links, addresses, routes and neighbours of hosts, by netlink. Everything here runs on the thread of the host
 //! it changes.
 
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, State};
 use netlink_packet_route::neighbour::{NeighbourMessage, NeighbourState};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use rtnetlink::{
     Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connection,
 };
@@ -20,8 +22,8 @@ use crate::error::{During, LabError};
 use crate::host::Host;
 use crate::wait;
 
-/// How long the kernel may take to see that both ends of a link are up.
-const CARRIER_LIMIT: Duration = Duration::from_secs(10);
+/// How long the kernel may take until links carry and addresses answer.
+const USABLE_LIMIT: Duration = Duration::from_secs(10);
 /// The one bridge of a switch namespace.
 const BRIDGE: &str = "br0";
 /// The index of the loopback interface, which is the first of every namespace.
@@ -155,20 +157,45 @@ pub(crate) async fn add_routes(host: &Host, routes: Vec<RoutePlan>) -> Result<()
     .await
 }
 
-/// Waits until `interfaces` carry packets. A link whose ends are both up does so only when a worker of the
-/// kernel has noticed; until then it drops.
-pub(crate) async fn wait_for_carrier(host: &Host, interfaces: Vec<String>) -> Result<(), LabError> {
+/// Waits until `interfaces` carry packets and their addresses answer. Both come a moment after they were asked
+/// for, from workers of the kernel: a link whose ends are both up drops until one has noticed, and an IPv6
+/// address is deaf until one has made its local route.
+pub(crate) async fn wait_until_usable(host: &Host, interfaces: Vec<InterfacePlan>) -> Result<(), LabError> {
     let name = host.name().to_owned();
     on(host, async move |netlink| {
-        for interface in interfaces {
-            let index = index_of(&interface)?;
-            let waited_for = format!("carrier on {name} {interface}");
-            let look = async || is_carrying(&netlink, index).await.map(|carries| carries.then_some(()));
-            wait::until(&waited_for, CARRIER_LIMIT, look).await?;
+        for interface in &interfaces {
+            let index = index_of(&interface.name)?;
+            let waited_for = format!("carrier on {name} {}", interface.name);
+            let look = async || Ok(is_carrying(&netlink, index).await?.then_some(()));
+            wait::until(&waited_for, USABLE_LIMIT, look).await?;
         }
-        Ok(())
+        let addresses: Vec<IpAddr> =
+            interfaces.iter().flat_map(|it| &it.addresses).map(IpNet::addr).collect();
+        let look = async || Ok(are_local(&netlink, &addresses).await?.then_some(()));
+        wait::until(&format!("IPv6 addresses of {name}"), USABLE_LIMIT, look).await
     })
     .await
+}
+
+/// Whether each IPv6 address among `addresses` has its local route.
+async fn are_local(netlink: &Handle, addresses: &[IpAddr]) -> Result<bool, LabError> {
+    let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
+    let routes: Vec<RouteMessage> =
+        netlink.route().get(all).execute().try_collect().await.during(|| "list routes".to_owned())?;
+    let local: BTreeSet<Ipv6Addr> = routes.iter().filter_map(local_address).collect();
+    Ok(addresses.iter().all(|address| match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => local.contains(v6),
+    }))
+}
+
+fn local_address(route: &RouteMessage) -> Option<Ipv6Addr> {
+    let destination = |attribute: &RouteAttribute| match attribute {
+        RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(*address),
+        _ => None,
+    };
+    let is_local = route.header.kind == RouteType::Local;
+    is_local.then(|| route.attributes.iter().find_map(destination)).flatten()
 }
 
 async fn is_carrying(netlink: &Handle, index: u32) -> Result<bool, LabError> {

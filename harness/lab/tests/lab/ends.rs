@@ -50,6 +50,11 @@ pub fn be_a_runner() -> Option<i32> {
             events.for_each(drop);
             Some(worker.wait().map_or(1, |_| 0))
         }
+        "bench" => {
+            let worker = Worker::start(b"bench", &WorkerOptions::default()).unwrap();
+            println!("{:?}", worker.wait());
+            Some(0)
+        }
         _ => {
             let unable = machine::check_isolation().unwrap_err();
             println!("{}\n{}", unable.why, unable.mend);

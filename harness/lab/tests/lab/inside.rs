@@ -41,7 +41,7 @@ pub const JOBS: &[(&str, Job)] = &[
 ];
 
 /// Jobs of runner-side tests.
-const ENDS: &[(&str, Job)] = &[("return-7", |_| Ok(())), ("panic", |_| panic!("on purpose")), ("hang", hang)];
+const ENDS: &[(&str, Job)] = &[("return-7", |_| Ok(())), ("panic", |_| panic!("on purpose")), ("hang", hang), ("bench", bench)];
 
 pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     let name = String::from_utf8(job).unwrap();
@@ -57,6 +57,23 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
         },
         |()| 0,
     )
+}
+
+/// Set to a number, it makes one test measure that many builds and removals of a pair.
+fn bench(_: Inside) -> Done {
+    let report = within(async {
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let t = scandrill_lab::clock::now();
+            let lab = Lab::build(&plans::pair()).await?;
+            let b = scandrill_lab::clock::elapsed(t);
+            lab.remove().await?;
+            times.push((scandrill_lab::clock::elapsed(t), b));
+        }
+        times.sort();
+        Ok::<_, Box<dyn std::error::Error>>(format!("{:?} {:?} {:?}", times[100], times[190], times[199]))
+    })?;
+    Err(report.into())
 }
 
 fn within<T>(work: impl Future<Output = T>) -> T {
@@ -101,12 +118,13 @@ async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Resul
 
 /// A link that drops its first packets would make a scan's first ports read filtered.
 async fn first_packets() -> Done {
-    for _ in 0..50 {
+    for round in 0..50 {
         let lab = Lab::build(&plans::pair()).await?;
         let _services = start_services(lab.host("target")?, &SERVICES[2..3]).await?;
         for (index, target) in TARGET.iter().enumerate() {
             // Nobody repeats a lost datagram.
-            ask(lab.host("red")?, Speaks::Udp, own_address("red", index), target).await?;
+            let answered = ask(lab.host("red")?, Speaks::Udp, own_address("red", index), target).await;
+            answered.map_err(|error| format!("round {round}, {target}: {error}"))?;
         }
         lab.remove().await?;
     }
