@@ -190,9 +190,9 @@ async fn are_local(netlink: &Handle, addresses: &[IpAddr]) -> Result<bool, LabEr
 }
 
 fn local_address(route: &RouteMessage) -> Option<Ipv6Addr> {
-    let destination = |attribute: &RouteAttribute| match attribute {
-        RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(*address),
-        _ => None,
+    let destination = |attribute: &RouteAttribute| {
+        let RouteAttribute::Destination(RouteAddress::Inet6(address)) = attribute else { return None };
+        Some(*address)
     };
     let is_local = route.header.kind == RouteType::Local;
     is_local.then(|| route.attributes.iter().find_map(destination)).flatten()

@@ -165,9 +165,9 @@ fn try_isolation() -> Result<(), String> {
     if ended.code == Some(0) {
         return Ok(());
     }
-    let problem = events.lines().find_map(|line| match serde_json::from_str::<Event>(line).ok()?.what {
-        What::Problem { error, .. } => Some(error),
-        _ => None,
+    let problem = events.lines().find_map(|line| {
+        let What::Problem { error, .. } = serde_json::from_str::<Event>(line).ok()?.what else { return None };
+        Some(error)
     });
     Err(problem
         .unwrap_or_else(|| format!("the isolated process ended with {:?}: {}", ended.code, ended.stderr)))

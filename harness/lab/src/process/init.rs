@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -21,6 +22,8 @@ use crate::error::{During, LabError};
 
 /// The exit code of a worker whose work panicked, as Rust's own.
 const PANICKED: u8 = 101;
+/// How many files may be open at once, where the machine allows as many.
+const OPEN_FILES: u64 = 65_536;
 /// The exit code of a case whose runner has gone; nobody reads it.
 const ABANDONED: u8 = 129;
 
@@ -43,8 +46,15 @@ pub(super) fn run(handover: &mut Handover, work: Work) -> u8 {
 fn isolate() -> Result<(), LabError> {
     // Stage 0 has one thread, so this comes when stage 0 ends and not earlier.
     set_pdeathsig(Signal::SIGKILL).during(|| "ask for a signal at the end of stage 0".to_owned())?;
+    allow_many_files().during(|| "raise the limit of open files".to_owned())?;
     sethostname("scandrill").during(|| "set the host name".to_owned())?;
     mounts::make_private()
+}
+
+/// A connect scan holds thousands of sockets; how many must not depend on the user's shell.
+fn allow_many_files() -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(OPEN_FILES), hard)
 }
 
 fn become_worker(handover: &mut Handover, work: Work) -> u8 {

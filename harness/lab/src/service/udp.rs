@@ -59,25 +59,19 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Datagram> {
     let mut parts = [IoSliceMut::new(buffer)];
     let message =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty())?;
-    let to = message.cmsgs()?.find_map(destination);
+    let to = message.cmsgs()?.find_map(|message| destination(&message));
     Ok(Datagram { length: message.bytes, from: message.address, to })
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a socket gets no control message that it did not ask for"
-)]
-fn destination(message: ControlMessageOwned) -> Option<Destination> {
-    match message {
-        // Interface 0: the reply goes where the routes say, not where the datagram came in.
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
-            Some(Destination::V4(libc::in_pktinfo { ipi_ifindex: 0, ..info }))
-        }
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            Some(Destination::V6(libc::in6_pktinfo { ipi6_ifindex: 0, ..info }))
-        }
-        _ => None,
+/// Interface 0 in the answer: a reply goes where the routes say, not where the datagram came in.
+fn destination(message: &ControlMessageOwned) -> Option<Destination> {
+    if let &ControlMessageOwned::Ipv4PacketInfo(info) = message {
+        return Some(Destination::V4(libc::in_pktinfo { ipi_ifindex: 0, ..info }));
     }
+    if let &ControlMessageOwned::Ipv6PacketInfo(info) = message {
+        return Some(Destination::V6(libc::in6_pktinfo { ipi6_ifindex: 0, ..info }));
+    }
+    None
 }
 
 fn send(socket: &UdpSocket, reply: &[u8], to: &SockaddrStorage, from: Destination) -> io::Result<usize> {

@@ -1,6 +1,8 @@
 //! The lab on a real kernel: what is built, that it carries packets, and that nothing of it outlives its end.
 //! It runs as root and as an ordinary user. Each test is a case of its own: `inside` has what runs in workers,
 //! `ends` what a runner sees when something of a case is killed.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "by these the test's own processes speak")]
 
 mod ends;
 mod inside;
