@@ -1,0 +1,68 @@
+//! The registry of layers: one file each, one line here.
+
+mod drop;
+mod hardened;
+mod manual;
+mod none;
+mod rate_limit;
+mod recent;
+mod reject;
+mod sysctl;
+
+use crate::layer::{Kind, Layer, Parameter, Preset};
+
+static LAYERS: &[&dyn Layer] = &[
+    &none::None,
+    &sysctl::Sysctl,
+    &recent::Recent,
+    &drop::Drop,
+    &reject::Reject,
+    &rate_limit::RateLimit,
+    &manual::SYN_COOKIES,
+    &manual::RECENT,
+    &manual::STEALTH,
+    &manual::ICMP_LIMIT,
+    &manual::UDP_LIMIT,
+    &manual::TTL,
+    &manual::DROP_POLICY,
+    &manual::AS_WRITTEN,
+    &hardened::Nftables,
+    &hardened::Iptables,
+];
+
+/// All layers, in the order in which they are listed.
+pub fn layers() -> &'static [&'static dyn Layer] {
+    LAYERS
+}
+
+/// The layer of that name.
+pub fn find(name: &str) -> Option<&'static dyn Layer> {
+    layers().iter().copied().find(|layer| layer.name() == name)
+}
+
+/// Which services a layer lets pass.
+const ALLOW: Parameter = Parameter {
+    name: "allow",
+    kind: Kind::Services,
+    default: Preset::Word("services"),
+    doc: "what stays reachable: the target's services, or a list like [\"tcp/22\", \"udp/53\"]",
+};
+
+/// Which program installs a layer that exists for both.
+const TOOL: Parameter = Parameter {
+    name: "tool",
+    kind: Kind::OneOf(&["iptables", "nftables"]),
+    default: Preset::Word("iptables"),
+    doc: "what installs it: iptables and ip6tables of the case's back end, or one nftables table",
+};
+
+/// Which protocols a layer acts on.
+const PROTOCOL: Parameter = Parameter {
+    name: "protocol",
+    kind: Kind::OneOf(&["all", "tcp", "udp"]),
+    default: Preset::Word("all"),
+    doc: "what it acts on",
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Kernel parameters of the target's network namespace.
+
+use scandrill_model::Step;
+
+use crate::error::DefenseError;
+use crate::layer::{Kind, Layer, Parameter, Preset};
+use crate::settings::{Settings, Value};
+
+/// Sets any `net.*` parameter.
+pub struct Sysctl;
+
+/// Parameters that exist in a namespace but are the whole machine's: they can only be read there.
+const OF_THE_MACHINE: [&str; 3] =
+    ["net.netfilter.nf_conntrack_max", "net.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets"];
+
+impl Layer for Sysctl {
+    fn name(&self) -> &'static str {
+        "sysctl"
+    }
+
+    fn summary(&self) -> &'static str {
+        "sets kernel parameters of the target's network, as { layer = \"sysctl\", \"net.ipv4.tcp_syncookies\" = 1 }"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter {
+            name: "net.*",
+            kind: Kind::Sysctl,
+            default: Preset::Nothing,
+            doc: "a kernel parameter by its dotted name, and what it is set to",
+        }]
+    }
+
+    fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
+        settings.iter().map(|(key, value)| self.step(key, value)).collect()
+    }
+}
+
+impl Sysctl {
+    fn step(&self, key: &str, value: &Value) -> Result<Step, DefenseError> {
+        if OF_THE_MACHINE.contains(&key) {
+            let why = format!("`{key}` belongs to the whole machine and cannot be set in a lab");
+            return Err(DefenseError::Contradiction { layer: self.name().to_owned(), why });
+        }
+        let value = match value {
+            Value::Word(word) => word.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Services(_) => String::new(),
+        };
+        Ok(Step::Sysctl { key: key.to_owned(), value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use scandrill_model::Backend;
+
+    use super::*;
+    use crate::stack::Site;
+
+    #[test]
+    fn what_belongs_to_the_machine_is_refused_before_anything_is_built() {
+        let site = Site { backend: Backend::Nft, services: Vec::new(), interface: "eth0".to_owned() };
+        let given = BTreeMap::from([("net.netfilter.nf_conntrack_max".to_owned(), 262_144.into())]);
+        let settings = Settings::read(&Sysctl, &given, &site).unwrap();
+        let error = Sysctl.steps(&settings).unwrap_err().to_string();
+        assert!(error.contains("belongs to the whole machine"), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! Properties of every layer, once for all, and the very texts that get installed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scandrill_model::{Backend, Loader, Protocol, ServiceKind, ServicePlan, Step};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::settings::Settings;
+use crate::stack::Site;
+
+fn site(backend: Backend) -> Site {
+    let service = |protocol, port, kind| ServicePlan { protocol, port, kind };
+    let services = vec![
+        service(Protocol::Tcp, 22, ServiceKind::Banner),
+        service(Protocol::Tcp, 80, ServiceKind::Http),
+        service(Protocol::Udp, 53, ServiceKind::Dns),
+    ];
+    Site { backend, services, interface: "eth0".to_owned() }
+}
+
+fn steps(name: &str, given: &Json, site: &Site) -> Vec<Step> {
+    let layer = find(name).unwrap();
+    let given: BTreeMap<String, Json> = serde_json::from_value(given.clone()).unwrap();
+    layer.steps(&Settings::read(layer, &given, site).unwrap()).unwrap()
+}
+
+/// All texts of a layer, one after the other, as a reader would see them.
+fn shown(name: &str, given: &Json) -> String {
+    let steps = steps(name, given, &site(Backend::Nft));
+    let texts = steps.iter().map(|step| match step {
+        Step::Load { loader, text, origin } => format!("=== {origin}, {loader:?}\n{text}"),
+        Step::Sysctl { key, value } => format!("=== sysctl {key} = {value}\n"),
+        Step::WriteFile { path, text } => format!("=== {path}\n{text}"),
+    });
+    texts.collect()
+}
+
+fn texts(steps: &[Step]) -> impl Iterator<Item = (&Loader, &str)> {
+    steps.iter().filter_map(|step| match step {
+        Step::Load { loader, text, .. } => Some((loader, text.as_str())),
+        Step::Sysctl { .. } | Step::WriteFile { .. } => None,
+    })
+}
+
+#[test]
+fn every_layer_renders_over_both_back_ends_with_and_without_services() {
+    for layer in layers() {
+        for backend in [Backend::Nft, Backend::Legacy] {
+            let full = site(backend);
+            let bare = Site { services: Vec::new(), ..full.clone() };
+            for site in [full, bare] {
+                for (loader, text) in texts(&steps(layer.name(), &json!({}), &site)) {
+                    assert!(
+                        !text.contains(['{', '}']) || *loader == Loader::Nft,
+                        "{}:\n{text}",
+                        layer.name()
+                    );
+                    assert!(text.ends_with('\n') && !text.contains("{%"), "{}:\n{text}", layer.name());
+                    assert!(!text.contains("{  }"), "an empty set does not load: {}:\n{text}", layer.name());
+                    assert!(text.lines().all(|line| line.trim_end() == line), "{}:\n{text}", layer.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_layer_none_installs_nothing() {
+    for layer in layers().iter().filter(|layer| layer.name() != "sysctl") {
+        let steps = steps(layer.name(), &json!({}), &site(Backend::Nft));
+        assert_eq!(steps.is_empty(), layer.name() == "none", "{}", layer.name());
+    }
+}
+
+#[test]
+fn every_layer_and_parameter_has_a_name_of_its_own_and_says_what_it_is_for() {
+    let names: BTreeSet<&str> = layers().iter().map(|layer| layer.name()).collect();
+    assert_eq!(names.len(), layers().len());
+    for layer in layers() {
+        assert!(layer.summary().len() > 10, "{}", layer.name());
+        let parameters: BTreeSet<&str> = layer.parameters().iter().map(|parameter| parameter.name).collect();
+        assert_eq!(parameters.len(), layer.parameters().len(), "{}", layer.name());
+        for parameter in layer.parameters() {
+            assert!(parameter.doc.len() > 10 && parameter.name != "layer", "{}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn every_default_is_a_value_that_its_parameter_takes() {
+    for layer in layers() {
+        for parameter in layer.parameters() {
+            let given = match parameter.default {
+                Preset::Number(number) => json!({ parameter.name: number }),
+                Preset::Word(word) => json!({ parameter.name: word }),
+                Preset::Nothing => continue,
+            };
+            let explicit = steps(layer.name(), &given, &site(Backend::Nft));
+            assert_eq!(explicit, steps(layer.name(), &json!({}), &site(Backend::Nft)), "{}", layer.name());
+        }
+    }
+}
+
+#[test]
+fn the_chosen_back_end_is_in_every_iptables_step() {
+    for layer in layers() {
+        for backend in [Backend::Nft, Backend::Legacy] {
+            for (loader, _) in texts(&steps(layer.name(), &json!({}), &site(backend))) {
+                let own = match loader {
+                    Loader::IptablesRestore { backend, .. } | Loader::Script { backend } => *backend,
+                    Loader::Nft | Loader::IpsetRestore => continue,
+                };
+                assert_eq!(own, backend, "{}", layer.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_manuals_commands_are_typed_as_it_has_them() {
+    let commands: Vec<String> = texts(&steps("manual/as-written", &json!({}), &site(Backend::Nft)))
+        .flat_map(|(_, text)| {
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "iptables -A INPUT -p tcp --dport 1:65535 -m state --state NEW -m recent --set",
+            "iptables -A INPUT -p tcp --dport 1:65535 -m state --state NEW -m recent --update --seconds 60 --hitcount 10 -j DROP",
+            "iptables -A INPUT -p tcp --tcp-flags ALL NONE -j DROP",
+            "iptables -A INPUT -p tcp --tcp-flags ALL ALL -j DROP",
+            "iptables -A INPUT -p icmp --icmp-type echo-request -m limit --limit 1/s -j ACCEPT",
+            "iptables -A INPUT -p udp -m limit --limit 5/s -j ACCEPT",
+        ]
+    );
+}
+
+#[test]
+fn a_reset_cannot_refuse_udp() {
+    let layer = find("reject").unwrap();
+    let given =
+        BTreeMap::from([("with".to_owned(), json!("tcp-reset")), ("protocol".to_owned(), json!("udp"))]);
+    let settings = Settings::read(layer, &given, &site(Backend::Nft)).unwrap();
+    let error = layer.steps(&settings).unwrap_err().to_string();
+    assert!(error.starts_with("layer `reject`: `tcp-reset` refuses TCP"), "{error}");
+}
+
+#[test]
+fn what_gets_installed() {
+    for layer in layers() {
+        let name = layer.name().replace('/', "-");
+        insta::assert_snapshot!(name, shown(layer.name(), &json!({})));
+    }
+}
+
+#[test]
+fn what_gets_installed_with_parameters() {
+    for (name, layer, given) in [
+        ("recent-update-first", "recent", json!({ "order": "update-first", "hitcount": 3, "name": "scans" })),
+        ("drop-tcp", "drop", json!({ "protocol": "tcp", "allow": ["tcp/22", "tcp/8000-8010"] })),
+        ("drop-nftables", "drop", json!({ "tool": "nftables" })),
+        ("reject-tcp-reset", "reject", json!({ "with": "tcp-reset" })),
+        ("reject-nftables", "reject", json!({ "tool": "nftables", "with": "icmp-host-prohibited" })),
+        ("rate-limit-nftables", "rate-limit", json!({ "tool": "nftables", "pps": 20 })),
+        ("hardened-nftables-no-service", "hardened/nftables", json!({ "allow": [], "ban_seconds": 5 })),
+        ("sysctl-two", "sysctl", json!({ "net.ipv4.tcp_syncookies": 2, "net.ipv4.ip_default_ttl": "128" })),
+    ] {
+        insta::assert_snapshot!(name, shown(layer, &given));
+    }
+}

@@ -1,0 +1,260 @@
+//! A layer's parameters as a scenario sets them, read once into values that cannot be wrong.
+
+use std::collections::BTreeMap;
+
+use scandrill_model::{PortSet, Protocol, ServicePlan};
+use serde_json::Value as Json;
+
+use crate::error::{DefenseError, help};
+use crate::layer::{Kind, Layer, Parameter, Preset};
+use crate::stack::Site;
+
+/// The values of a layer's parameters, defaults included, and the site they are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    values: BTreeMap<String, Value>,
+    site: Site,
+}
+
+/// One parameter's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A whole number.
+    Number(u64),
+    /// A word or a name.
+    Word(String),
+    /// Services that are to be reached.
+    Services(Services),
+}
+
+/// Ports by protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// TCP ports.
+    pub tcp: PortSet,
+    /// UDP ports.
+    pub udp: PortSet,
+}
+
+impl Settings {
+    /// Reads what a scenario sets for `layer`; what it leaves out gets its default.
+    pub fn read(
+        layer: &dyn Layer,
+        given: &BTreeMap<String, Json>,
+        site: &Site,
+    ) -> Result<Self, DefenseError> {
+        let mut values = BTreeMap::new();
+        for parameter in layer.parameters() {
+            if let Some(value) = preset(parameter, site) {
+                values.insert(parameter.name.to_owned(), value);
+            }
+        }
+        for (name, json) in flatten(given) {
+            let parameter = find(layer, &name)?;
+            let value = read(parameter.kind, &json, site).ok_or_else(|| DefenseError::WrongValue {
+                layer: layer.name().to_owned(),
+                name: name.clone(),
+                found: as_written(&json),
+                expected: parameter.kind.to_string(),
+            })?;
+            values.insert(name, value);
+        }
+        Ok(Self { values, site: site.clone() })
+    }
+
+    /// What the layer may know of the target.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// A number; 0 when it is not set.
+    pub fn number(&self, name: &str) -> u64 {
+        if let Some(Value::Number(number)) = self.values.get(name) { *number } else { 0 }
+    }
+
+    /// A word; empty when it is not set.
+    pub fn word(&self, name: &str) -> &str {
+        if let Some(Value::Word(word)) = self.values.get(name) { word } else { "" }
+    }
+
+    /// Services; none when they are not set.
+    pub fn services(&self, name: &str) -> Services {
+        if let Some(Value::Services(services)) = self.values.get(name) {
+            services.clone()
+        } else {
+            Services::default()
+        }
+    }
+
+    /// All that is set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl Services {
+    /// The ports that the target's services listen on.
+    fn of(plans: &[ServicePlan]) -> Self {
+        let ports = |protocol| {
+            let of_protocol = plans.iter().filter(|plan| plan.protocol == protocol);
+            of_protocol.map(|plan| plan.port).collect()
+        };
+        Self { tcp: ports(Protocol::Tcp), udp: ports(Protocol::Udp) }
+    }
+
+    /// Reads `["tcp/22", "udp/53"]`; ports may be ranges and lists as in `tcp/8000-8010,9000`.
+    fn read(items: &[Json]) -> Option<Self> {
+        let mut services = Self::default();
+        for item in items {
+            let (protocol, ports) = item.as_str()?.split_once('/')?;
+            let ports: PortSet = ports.parse().ok()?;
+            match protocol {
+                "tcp" => services.tcp = services.tcp.union(&ports),
+                "udp" => services.udp = services.udp.union(&ports),
+                _ => return None,
+            }
+        }
+        Some(services)
+    }
+}
+
+/// `net.ipv4.tcp_syncookies = 1` without quotes is a table in a table in TOML; here it is one key again.
+fn flatten(given: &BTreeMap<String, Json>) -> Vec<(String, Json)> {
+    let mut flat = Vec::new();
+    for (name, json) in given {
+        match json {
+            Json::Object(inner) => {
+                let dotted = inner.iter().map(|(key, json)| (format!("{name}.{key}"), json.clone()));
+                flat.extend(flatten(&dotted.collect()));
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                flat.push((name.clone(), json.clone()));
+            }
+        }
+    }
+    flat
+}
+
+fn find<'a>(layer: &'a dyn Layer, name: &str) -> Result<&'a Parameter, DefenseError> {
+    let fits = |parameter: &&Parameter| match parameter.name.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => parameter.name == name,
+    };
+    layer.parameters().iter().find(fits).ok_or_else(|| DefenseError::UnknownParameter {
+        layer: layer.name().to_owned(),
+        name: name.to_owned(),
+        help: help(name, layer.parameters().iter().map(|parameter| parameter.name)),
+    })
+}
+
+fn preset(parameter: &Parameter, site: &Site) -> Option<Value> {
+    match parameter.default {
+        Preset::Number(number) => Some(Value::Number(number)),
+        Preset::Word(word) => read(parameter.kind, &Json::from(word), site),
+        Preset::Nothing => None,
+    }
+}
+
+fn read(kind: Kind, json: &Json, site: &Site) -> Option<Value> {
+    match kind {
+        Kind::Number { min, max } => json.as_u64().filter(|n| (min..=max).contains(n)).map(Value::Number),
+        Kind::OneOf(words) => word(json, |text| words.contains(&text)),
+        Kind::Name => word(json, is_name),
+        Kind::Services if json.as_str() == Some("services") => {
+            Some(Value::Services(Services::of(&site.services)))
+        }
+        Kind::Services => Services::read(json.as_array()?).map(Value::Services),
+        Kind::Sysctl => match json {
+            Json::Number(number) => Some(Value::Word(number.to_string())),
+            Json::Bool(on) => Some(Value::Word(u8::from(*on).to_string())),
+            Json::String(_) => word(json, |text| !text.is_empty() && !text.contains(['\n', '\0'])),
+            Json::Null | Json::Array(_) | Json::Object(_) => None,
+        },
+    }
+}
+
+fn word(json: &Json, fits: impl Fn(&str) -> bool) -> Option<Value> {
+    json.as_str().filter(|text| fits(text)).map(|text| Value::Word(text.to_owned()))
+}
+
+/// The kernel's limit for an ipset name, which is the shortest of all; a name goes into rules unquoted.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=31).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(fits)
+}
+
+fn as_written(json: &Json) -> String {
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use scandrill_model::{Backend, ServiceKind};
+    use serde_json::json;
+
+    use super::*;
+    use crate::layers::find as layer;
+
+    fn site() -> Site {
+        let service = |protocol, port| ServicePlan { protocol, port, kind: ServiceKind::Banner };
+        let services =
+            vec![service(Protocol::Tcp, 80), service(Protocol::Tcp, 22), service(Protocol::Udp, 53)];
+        Site { backend: Backend::Nft, services, interface: "eth0".to_owned() }
+    }
+
+    fn settings(name: &str, given: &[(&str, Json)]) -> Result<Settings, DefenseError> {
+        let given = given.iter().map(|(key, json)| ((*key).to_owned(), json.clone())).collect();
+        Settings::read(layer(name).unwrap(), &given, &site())
+    }
+
+    #[test]
+    fn what_is_left_out_gets_its_default() {
+        let settings = settings("recent", &[("hitcount", json!(3))]).unwrap();
+        assert_eq!((settings.number("seconds"), settings.number("hitcount")), (60, 3));
+        assert_eq!(settings.word("order"), "set-first");
+    }
+
+    #[test]
+    fn services_are_the_sites_or_a_list() {
+        let default = settings("drop", &[]).unwrap().services("allow");
+        assert_eq!((default.tcp.to_string(), default.udp.to_string()), ("22,80".to_owned(), "53".to_owned()));
+        let list = json!(["tcp/22", "tcp/8000-8010", "udp/53"]);
+        let listed = settings("drop", &[("allow", list)]).unwrap().services("allow");
+        assert_eq!(listed.tcp.to_string(), "22,8000-8010");
+        for wrong in
+            [json!("all"), json!(22), json!(["22"]), json!(["sctp/22"]), json!(["tcp/0"]), json!([22])]
+        {
+            assert!(settings("drop", &[("allow", wrong.clone())]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_with_the_nearest_right_one() {
+        let unknown = settings("recent", &[("hitcont", json!(3))]).unwrap_err().to_string();
+        assert_eq!(unknown, "layer `recent` has no parameter `hitcont`; did you mean `hitcount`?");
+        let wrong = settings("recent", &[("seconds", json!("60s"))]).unwrap_err().to_string();
+        assert_eq!(wrong, "layer `recent`, parameter `seconds`: `60s` is not a whole number from 1 to 86400");
+        let order = settings("recent", &[("order", json!("update"))]).unwrap_err().to_string();
+        assert_eq!(
+            order,
+            "layer `recent`, parameter `order`: `update` is not one of set-first, update-first"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_smuggle_an_option_into_a_rule() {
+        for wrong in ["", "-j", "a b", "a\nb", "x; reboot", "ä"] {
+            assert!(settings("recent", &[("name", json!(wrong))]).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_parameter_may_be_written_with_or_without_quotes() {
+        let quoted = settings("sysctl", &[("net.ipv4.tcp_syncookies", json!(1))]).unwrap();
+        let dotted = settings("sysctl", &[("net", json!({ "ipv4": { "tcp_syncookies": 1 } }))]).unwrap();
+        assert_eq!(quoted, dotted);
+        assert_eq!(quoted.word("net.ipv4.tcp_syncookies"), "1");
+        let foreign = settings("sysctl", &[("kernel.panic", json!(1))]).unwrap_err();
+        assert!(matches!(foreign, DefenseError::UnknownParameter { .. }), "{foreign}");
+    }
+}
