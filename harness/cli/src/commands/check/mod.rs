@@ -1,0 +1,183 @@
+//! `scandrill check`: a user's own rules, drilled with everything there is, and no scenario file.
+
+mod battery;
+mod page;
+mod reading;
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use scandrill_defenses::mapping;
+use scandrill_engine::{Planned, RunOptions, Scanner, SourceFile, expand, plan_all, read};
+use scandrill_model::{Backend, CaseReport, PortSet};
+use strum::IntoEnumIterator;
+
+use self::battery::{Battery, Service};
+use self::page::{Subject, page};
+use self::reading::Reading;
+use super::require_isolation;
+use super::run::{follow, jobs, scanner_parser, seed_of_now};
+use crate::captures::Captures;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::selection::quoted;
+
+const AFTER_HELP: &str = "\
+Your rules are installed in a lab by the real programs, never on this machine.
+
+Examples:
+  sudo iptables-save | scandrill check - --services 22,80
+  scandrill check /etc/nftables.conf --services 22,443,udp/53
+
+Exit codes:
+  0  nothing leaks and nobody is hurt
+  1  something leaks, or somebody is hurt
+  2  wrong usage, or a file that is wrong
+  3  something could not be judged; rules that do not load are told with file and line
+  4  a program that the rules need is missing";
+
+/// What to check, and how.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Your rules: iptables-save format, an nft file or a shell script; "-" for standard input; several are installed
+    /// one after the other
+    #[arg(required = true, value_name = "RULES")]
+    pub rules: Vec<String>,
+    /// What the host serves, such as 22,80,udp/53; everything else should be hidden
+    #[arg(long, required = true, value_name = "LIST", value_delimiter = ',')]
+    pub services: Vec<Service>,
+    /// The ports to scan, beside the services
+    #[arg(long, value_name = "PORTS", default_value = "1-1000")]
+    pub ports: PortSet,
+    /// Who scans
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "builtin", value_parser = scanner_parser())]
+    pub scanner: Vec<Scanner>,
+    /// Which kernel interface your iptables speaks to
+    #[arg(long, value_name = "NAME", default_value = "nft", value_parser = backend_parser())]
+    pub backend: Backend,
+    /// Labs at the same time [default: twice the processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Start of all random choices [default: the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Say nothing until the end
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn backend_parser() -> impl clap::builder::TypedValueParser<Value = Backend> {
+    use clap::builder::TypedValueParser;
+    let names: Vec<String> = Backend::iter().map(|backend| backend.to_string()).collect();
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Backend>())
+}
+
+/// Drills the rules.
+pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
+    let seed = args.seed.unwrap_or_else(seed_of_now);
+    let mut services = args.services.clone();
+    services.sort_unstable();
+    services.dedup();
+    let battery = Battery {
+        services,
+        ports: args.ports.clone(),
+        rules: args.rules.len(),
+        backend: args.backend,
+        scanners: args.scanner.clone(),
+    };
+    let rules = args.rules.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let (rules, mapped) = onto_the_lab(rules);
+    let planned = plan(&battery, &rules, seed, &repeat(args, seed))?;
+    require_isolation()?;
+    let cases = drill(&planned, args, seed, console)?;
+    let reading = Reading::of(&planned, &cases, &battery.services);
+    let subject = Subject { rules: args.rules.clone(), mapped, repeat: repeat(args, seed) };
+    console.out(&page(&reading, &battery, &subject))?;
+    Ok(reading.exit_code())
+}
+
+fn rules_file(path: &str) -> Result<SourceFile, Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::Usage { message: format!("reading {path}: {error}"), help: None };
+    if path != "-" {
+        return Ok(SourceFile::new(path, std::fs::read_to_string(path).map_err(cannot)?));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(cannot)?;
+    Ok(SourceFile::new("standard input", text))
+}
+
+/// The rules with the lab's interface and addresses in them, and what was changed.
+fn onto_the_lab(rules: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<String>) {
+    let mut changes = Vec::new();
+    let files = rules
+        .into_iter()
+        .map(|file| {
+            let mapped = mapping::onto_lab(&file.text);
+            changes.extend(mapped.changes.iter().map(ToString::to_string));
+            SourceFile::new(file.name, mapped.text)
+        })
+        .collect();
+    (files, changes)
+}
+
+fn plan(battery: &Battery, rules: &[SourceFile], seed: u64, repeat: &str) -> Result<Vec<Planned>, Failure> {
+    let load = |number: &str| {
+        let file = number.parse().ok().and_then(|number: usize| rules.get(number));
+        file.cloned().ok_or_else(|| "no such rules".to_owned())
+    };
+    let mut planned = Vec::new();
+    for (name, text) in battery.scenarios() {
+        let scenario = read(&name, &SourceFile::new(name.clone(), text), &load)?;
+        planned.extend(plan_all(expand(&Arc::new(scenario), &[]), seed, |_| repeat.to_owned())?);
+    }
+    Ok(planned)
+}
+
+/// Runs the first case alone, so that rules which do not load are told once; then all others.
+fn drill(planned: &[Planned], args: &Args, seed: u64, console: Console) -> Result<Vec<CaseReport>, Failure> {
+    let captures = Captures::in_folder(None)?;
+    let options = RunOptions {
+        seed,
+        jobs: jobs(args.jobs),
+        fail_fast: false,
+        captures: captures.folder().to_owned(),
+        keep_all_captures: false,
+        keep_events: true,
+    };
+    let (first, others) = planned.split_at(planned.len().min(1));
+    let mut cases = follow(first, &options, true, console).cases;
+    let stopped = cases.first().and_then(refusal);
+    if stopped.is_none() {
+        std::fs::create_dir_all(captures.folder())?;
+        cases.extend(follow(others, &options, args.quiet, console).cases);
+    }
+    captures.discard();
+    stopped.map_or(Ok(cases), Err)
+}
+
+/// Why there is no use in running further cases.
+fn refusal(case: &CaseReport) -> Option<Failure> {
+    if let Some(skipped) = &case.skipped {
+        let message = format!("these rules need {}", skipped.need);
+        return Some(Failure::Nothing { message, help: Some(skipped.mend.clone()) });
+    }
+    let first = case.problems.first()?;
+    Some(Failure::Unable { message: first.clone(), help: None })
+}
+
+/// The command that does the same again.
+fn repeat(args: &Args, seed: u64) -> String {
+    let services: Vec<String> = args.services.iter().map(Service::to_string).collect();
+    let scanners: Vec<String> = args.scanner.iter().map(Scanner::to_string).collect();
+    let rules: Vec<String> = args.rules.iter().map(|path| quoted(path)).collect();
+    format!(
+        "scandrill check {} --services {} --ports {} --scanner {} --backend {} --seed {seed}",
+        rules.join(" "),
+        services.join(","),
+        args.ports,
+        scanners.join(","),
+        args.backend
+    )
+}

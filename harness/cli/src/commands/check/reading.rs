@@ -1,0 +1,258 @@
+//! What a drill without expectations has shown: each case's events, folded into what a user wants to know about the
+//! rules. Data in, data out; the page puts it into words.
+
+use std::collections::BTreeMap;
+
+use scandrill_engine::{Plan, Planned, Scanner};
+use scandrill_model::{
+    BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Stamp,
+    Technique, Verdict, What,
+};
+
+use super::battery::{BYSTANDER, Service};
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// What scanners read.
+    pub scans: Vec<ScanSeen>,
+    /// What clients got.
+    pub clients: Vec<ClientSeen>,
+    /// What could not be judged, with the cases it kept from being judged.
+    pub problems: BTreeMap<String, Vec<String>>,
+    /// What is missing on this machine, with what mends it.
+    pub skipped: BTreeMap<String, String>,
+}
+
+/// One scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanSeen {
+    /// How.
+    pub technique: Technique,
+    /// By whom.
+    pub scanner: Scanner,
+    /// Over which IP version.
+    pub family: Family,
+    /// Ports by what they read as.
+    pub states: Vec<(PortState, PortSet)>,
+    /// Ports whose true state was read although nothing is served there.
+    pub leaks: PortSet,
+    /// How it ended for the source.
+    pub ban: Ban,
+}
+
+/// What became of a source that scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ban {
+    /// It is still served as a fresh source is.
+    None,
+    /// It goes unserved where a fresh source is served; this many of its probes came before that.
+    After(u64),
+    /// A fresh source is not served either, so nobody can tell.
+    Unclear,
+    /// Nobody looked: there is no TCP service to look at.
+    NotLooked,
+}
+
+/// One client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSeen {
+    /// `busy user of tcp/80`.
+    pub who: String,
+    /// Over which IP version.
+    pub family: Family,
+    /// The attack it stood beside; `None` when nobody attacked.
+    pub beside: Option<(Technique, Scanner)>,
+    /// How many of its requests were served.
+    pub served: usize,
+    /// How many it made.
+    pub made: usize,
+    /// Its first request that was not served, counted from 1, and why not.
+    pub first_failure: Option<(usize, String)>,
+}
+
+impl Reading {
+    /// Folds the reports of the cases that were planned.
+    pub fn of(planned: &[Planned], cases: &[CaseReport], services: &[Service]) -> Self {
+        let mut reading = Self::default();
+        for case in cases {
+            if let Some(planned) = planned.iter().find(|planned| planned.plan.case == case.name) {
+                reading.see(&planned.plan, case, services);
+            }
+        }
+        reading
+    }
+
+    /// Whether anything was read that should not be.
+    pub fn leaks(&self) -> impl Iterator<Item = &ScanSeen> {
+        self.scans.iter().filter(|scan| !scan.leaks.is_empty())
+    }
+
+    /// Clients that were refused something.
+    pub fn hurt(&self) -> impl Iterator<Item = &ClientSeen> {
+        self.clients.iter().filter(|client| client.served < client.made)
+    }
+
+    fn see(&mut self, plan: &Plan, case: &CaseReport, services: &[Service]) {
+        if let Some(skipped) = &case.skipped {
+            self.skipped.insert(skipped.need.clone(), skipped.mend.clone());
+            return;
+        }
+        let unproven = case.findings.iter().filter(|finding| is_unproven(finding.verdict, &finding.subject));
+        let unproven = unproven.map(|finding| format!("{}: {}", finding.subject, finding.observed));
+        for problem in case.problems.iter().cloned().chain(unproven) {
+            self.problems.entry(problem).or_default().push(case.name.clone());
+        }
+        if case.problems.is_empty() {
+            self.scans.extend(scan(plan, &case.events, services));
+            self.clients.extend(clients(plan, &case.events));
+        }
+    }
+
+    /// The exit code: 3 what could not be judged, 4 what was missing, 1 a leak or a hurt client, else 0.
+    pub fn exit_code(&self) -> u8 {
+        if !self.problems.is_empty() {
+            3
+        } else if self.leaks().next().is_some() || self.hurt().next().is_some() {
+            1
+        } else if self.scans.is_empty() {
+            4
+        } else {
+            0
+        }
+    }
+}
+
+/// A look at a ban that shows nothing is told as such; every other thing that cannot be compared is a problem.
+fn is_unproven(verdict: Verdict, subject: &str) -> bool {
+    verdict == Verdict::Error && !subject.contains("ban")
+}
+
+fn scan(plan: &Plan, events: &[Event], services: &[Service]) -> Option<ScanSeen> {
+    let red = plan.reds.first()?;
+    let technique = red.scan.technique;
+    let result = events.iter().find_map(|event| match &event.what {
+        What::Scan { result, .. } => Some(result),
+        _ => None,
+    })?;
+    let cells = events.iter().find_map(|event| match &event.what {
+        What::Facts { cells, .. } => Some(cells),
+        _ => None,
+    })?;
+    let look = events.iter().find_map(|event| match &event.what {
+        What::BanChecked { check, .. } => Some(check),
+        _ => None,
+    });
+    Some(ScanSeen {
+        technique,
+        scanner: red.scanner,
+        family: plan.family,
+        states: states(result),
+        leaks: leaks(technique, result, services),
+        ban: ban(look, cells),
+    })
+}
+
+fn states(result: &ScanResult) -> Vec<(PortState, PortSet)> {
+    let mut states: BTreeMap<PortState, PortSet> = BTreeMap::new();
+    for group in &result.groups {
+        let ports = states.entry(group.state).or_default();
+        *ports = ports.union(&group.ports);
+    }
+    states.into_iter().collect()
+}
+
+/// That a host answers pings is no secret about a port.
+fn leaks(technique: Technique, result: &ScanResult, services: &[Service]) -> PortSet {
+    if technique.protocol() == Protocol::Icmp {
+        return PortSet::default();
+    }
+    let of_protocol = services.iter().filter(|service| service.protocol == technique.protocol());
+    let served: PortSet = of_protocol.map(|service| service.port).collect();
+    let read = result.groups.iter().filter(|group| group.state.is_read());
+    read.flat_map(|group| group.ports.iter()).collect::<PortSet>().without(&served)
+}
+
+fn ban(look: Option<&BanCheck>, cells: &[CellFacts]) -> Ban {
+    match look {
+        None => Ban::NotLooked,
+        Some(check) if check.is_banned() => Ban::After(probes_until_last_answer(cells)),
+        Some(check) if check.fresh.state == PortState::Open => Ban::None,
+        Some(_) => Ban::Unclear,
+    }
+}
+
+/// How many probes the source had sent when it got its last answer.
+fn probes_until_last_answer(cells: &[CellFacts]) -> u64 {
+    let last: Option<Stamp> = cells.iter().filter_map(|cell| cell.reply.map(|(at, _)| at)).max();
+    let probes = cells.iter().flat_map(|cell| &cell.probes);
+    last.map_or(0, |last| probes.filter(|at| **at <= last).count() as u64)
+}
+
+fn clients(plan: &Plan, events: &[Event]) -> Vec<ClientSeen> {
+    let beside = plan.reds.first().map(|red| (red.scan.technique, red.scanner));
+    let seen = events.iter().filter_map(|event| match &event.what {
+        What::Requests { actor, failures, .. } => Some((actor, failures)),
+        _ => None,
+    });
+    seen.map(|(actor, failures)| ClientSeen {
+        who: who(plan, actor),
+        family: plan.family,
+        beside,
+        served: failures.iter().filter(|failure| failure.is_none()).count(),
+        made: failures.len(),
+        first_failure: failures
+            .iter()
+            .enumerate()
+            .find_map(|(index, failure)| Some((index + 1, failure.clone()?))),
+    })
+    .collect()
+}
+
+fn who(plan: &Plan, actor: &str) -> String {
+    let green = plan.greens.iter().find(|green| green.name == actor && actor == BYSTANDER);
+    green.map_or_else(|| actor.to_owned(), |green| format!("user of port {}", green.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use scandrill_model::{Millis, Reading as Read, Reason, Reply, TcpFlags};
+
+    use super::*;
+
+    fn result(cells: &[(u16, PortState)]) -> ScanResult {
+        ScanResult::from_cells(cells.iter().map(|(port, state)| (*port, *state, Reason(String::new()))))
+    }
+
+    #[test]
+    fn a_leak_is_what_is_read_where_nothing_is_served() {
+        let services = ["22".parse().unwrap(), "udp/53".parse().unwrap()];
+        let seen = result(&[(22, PortState::Open), (53, PortState::Closed), (80, PortState::Filtered)]);
+        assert_eq!(leaks(Technique::TcpSyn, &seen, &services).to_string(), "53");
+        assert_eq!(leaks(Technique::Udp, &seen, &services).to_string(), "22");
+        let ping = result(&[(0, PortState::Open)]);
+        assert!(leaks(Technique::IcmpEcho, &ping, &services).is_empty());
+    }
+
+    #[test]
+    fn a_ban_is_told_by_a_fresh_source_and_dated_by_the_last_answer() {
+        let reset = Reply::Tcp { flags: TcpFlags::RST, window: 0 };
+        let cell = |port, at, reply: Option<u64>| CellFacts {
+            port,
+            probes: vec![Stamp(at)],
+            reply: reply.map(|at| (Stamp(at), reset)),
+        };
+        let cells = [cell(1, 10, Some(11)), cell(2, 20, Some(21)), cell(3, 30, None)];
+        let look = |source, fresh| BanCheck {
+            after: Millis(0),
+            port: 22,
+            source: Read { state: source, reason: Reason(String::new()) },
+            fresh: Read { state: fresh, reason: Reason(String::new()) },
+        };
+        use PortState::{Filtered, Open};
+        assert_eq!(ban(Some(&look(Filtered, Open)), &cells), Ban::After(2));
+        assert_eq!(ban(Some(&look(Open, Open)), &cells), Ban::None);
+        assert_eq!(ban(Some(&look(Filtered, Filtered)), &cells), Ban::Unclear);
+        assert_eq!(ban(None, &cells), Ban::NotLooked);
+    }
+}

@@ -1,0 +1,161 @@
+//! `scandrill run`: scenarios in, a judged report out.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use scandrill_engine::{Planned, RunOptions, Scanner, run as run_cases};
+use scandrill_lab::{clock, machine};
+use scandrill_model::{Collected, RunReport};
+use scandrill_report::Skips;
+use strum::IntoEnumIterator;
+
+use super::require_isolation;
+use crate::args::EXIT_CODES;
+use crate::captures::Captures;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::progress::Follower;
+use crate::selection::Selection;
+
+/// What to run, and how.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// Scenario files, folders of them, or names of built-in ones; the built-in ones by default, except those that
+    /// are slow or must fail
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Run slow scenarios too
+    #[arg(long)]
+    pub slow: bool,
+    /// Run only the cases whose name contains TEXT; several add up
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// Run only the cases of these scanners
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = scanner_parser())]
+    pub scanner: Vec<Scanner>,
+    /// Labs at the same time [default: twice the processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Start of all random choices; the same seed and case give the same plan [default: the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write the report as JSON, "-" for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Where the captures of what did not pass are kept [default: a folder of temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub pcap: Option<PathBuf>,
+    /// Keep the captures of what passed, too
+    #[arg(long, requires = "pcap")]
+    pub pcap_all: bool,
+    /// Exit with 4 when something was skipped
+    #[arg(long)]
+    pub strict: bool,
+    /// Start nothing more after the first case that fails or cannot be judged
+    #[arg(long, overrides_with = "keep_going")]
+    pub fail_fast: bool,
+    /// Run all cases, whatever comes of them (the default)
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Say nothing until the end
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Runs what is asked for.
+pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
+    let selection = Selection {
+        paths: args.paths.clone(),
+        filters: args.filter.clone(),
+        scanners: args.scanner.clone(),
+        slow: args.slow,
+        seed: args.seed.unwrap_or_else(seed_of_now),
+    };
+    let planned = selection.plan()?;
+    let json = args.json.as_deref().map(Output::open).transpose()?;
+    let junit = args.junit.as_deref().map(Output::open).transpose()?;
+    require_isolation()?;
+    let captures = Captures::in_folder(args.pcap.as_deref())?;
+    let options = RunOptions {
+        seed: selection.seed,
+        jobs: jobs(args.jobs),
+        fail_fast: args.fail_fast,
+        captures: captures.folder().to_owned(),
+        keep_all_captures: args.pcap_all,
+        keep_events: json.is_some(),
+    };
+    let report = follow(&planned, &options, args.quiet, console);
+    captures.settle();
+    let on_stdout = matches!(json, Some(Output::Stdout));
+    write(json, &report, scandrill_report::json, console)?;
+    write(junit, &report, scandrill_report::junit, console)?;
+    if !on_stdout {
+        let skips = if args.strict { Skips::Strict } else { Skips::Allowed };
+        console.out(&scandrill_report::terminal(&report, &console.page(skips)))?;
+    }
+    Ok(Collected::of(&report.cases).exit_code(args.strict))
+}
+
+/// Runs cases while a person or a log follows.
+pub fn follow(planned: &[Planned], options: &RunOptions, quiet: bool, console: Console) -> RunReport {
+    let follower = Follower::new(console, quiet, planned.len());
+    let report = run_cases(planned, options, &|progress| follower.see(progress));
+    follower.end();
+    report
+}
+
+/// How many labs at once: a case mostly waits, so that two for each processor keep it busy.
+pub fn jobs(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| machine::cores() * 2, usize::from)
+}
+
+/// A seed that a person can type: the clock's lowest 32 bits.
+pub fn seed_of_now() -> u64 {
+    clock::now().0 & u64::from(u32::MAX)
+}
+
+/// The scanners' names, as clap offers and reads them.
+pub fn scanner_parser() -> impl clap::builder::TypedValueParser<Value = Scanner> {
+    use clap::builder::TypedValueParser;
+    let names: Vec<String> = Scanner::iter().map(|scanner| scanner.to_string()).collect();
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Scanner>())
+}
+
+/// A file of the report, made before anything runs, so that a run is not lost for want of a place to write it.
+enum Output {
+    Stdout,
+    File { path: PathBuf, file: File },
+}
+
+impl Output {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        let file = File::create(path).map_err(|error| Failure::Usage {
+            message: format!("making {}: {error}", path.display()),
+            help: None,
+        })?;
+        Ok(Self::File { path: path.to_owned(), file })
+    }
+}
+
+fn write(
+    output: Option<Output>,
+    report: &RunReport,
+    format: fn(&RunReport) -> String,
+    console: Console,
+) -> Result<(), Failure> {
+    match output {
+        None => Ok(()),
+        Some(Output::Stdout) => Ok(console.out(&format(report))?),
+        Some(Output::File { path, mut file }) => file.write_all(format(report).as_bytes()).map_err(|error| {
+            Failure::Unable { message: format!("writing {}: {error}", path.display()), help: None }
+        }),
+    }
+}

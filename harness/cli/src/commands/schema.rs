@@ -1,0 +1,35 @@
+//! `scandrill schema`: the JSON Schemas, derived from the very types that are read and written.
+
+use clap::ValueEnum;
+use scandrill_engine::ScenarioFile;
+
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Which schema.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Of what
+    #[arg(value_enum, default_value_t)]
+    pub of: Document,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// A scenario file; editors complete and check with it
+    #[default]
+    Scenario,
+    /// The report that `run --json` writes
+    Report,
+}
+
+/// Prints a schema.
+pub fn run(args: Args, console: Console) -> Result<u8, Failure> {
+    let schema = match args.of {
+        Document::Scenario => schemars::schema_for!(ScenarioFile).to_value(),
+        Document::Report => scandrill_report::report_schema(),
+    };
+    console.out(&format!("{schema:#}"))?;
+    Ok(0)
+}

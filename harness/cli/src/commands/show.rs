@@ -1,0 +1,276 @@
+//! `scandrill show`: what a scenario will do, in words, before it does it. Everything said here is read off the very
+//! plan that a run would execute.
+
+use std::fmt::Write as _;
+
+use scandrill_engine::{GreenPlan, Planned, Prediction, RedPlan, TARGET};
+use scandrill_model::{
+    BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, Protocol, RedExpectation, Step,
+};
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::selection::Selection;
+use crate::sources::find_one;
+
+/// Which scenario.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A scenario file, or the name of a built-in one
+    pub scenario: String,
+    /// The case to tell, by a part of its name; the first by default
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+}
+
+/// Prints the plan.
+pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
+    let planned = plans(&args.scenario, &args.filter)?;
+    console.out(&page(&planned[0], &planned))?;
+    Ok(0)
+}
+
+/// The plan of the first case of a scenario that the filters leave.
+pub fn planned_one(scenario: &str, filters: &[String]) -> Result<Planned, Failure> {
+    plans(scenario, filters).map(|mut planned| planned.remove(0))
+}
+
+/// The plans of one scenario's cases; at least one.
+fn plans(scenario: &str, filters: &[String]) -> Result<Vec<Planned>, Failure> {
+    find_one(scenario)?;
+    let paths = vec![scenario.to_owned()];
+    Selection { paths, filters: filters.to_vec(), ..Selection::default() }.plan()
+}
+
+fn page(shown: &Planned, all: &[Planned]) -> String {
+    let scenario = &shown.case.scenario;
+    let mut page = Page::default();
+    page.0.push_str(&scenario.name);
+    page.0.push('\n');
+    page.lines(scenario.about.as_deref().into_iter().map(str::to_owned));
+    if let Some(claim) = &scenario.claim {
+        page.part(
+            "Claim",
+            [
+                format!("{} ({})", claim.text, claim.source),
+                format!("it predicts of {}: {}", claim.actor, prediction(&claim.predicts)),
+            ],
+        );
+    }
+    page.part("Cases", all.iter().map(|one| one.plan.case.clone()));
+    page.part("Lab, as in the first of them", lab(&shown.plan.lab));
+    page.part("Needs", shown.plan.needs.iter().map(need));
+    page.part("Control", [control(shown)]);
+    page.part("Defense", defense(shown));
+    page.part("Attackers", shown.plan.reds.iter().flat_map(red));
+    page.part("Clients", shown.plan.greens.iter().flat_map(green));
+    page.0
+}
+
+/// A text of parts, each with its heading.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    /// A part; without lines it is left out.
+    fn part(&mut self, heading: &str, lines: impl IntoIterator<Item = String>) {
+        let mut lines = lines.into_iter().peekable();
+        if lines.peek().is_some() {
+            // Writing to a string does not fail.
+            let _ = writeln!(self.0, "\n{heading}");
+            self.lines(lines);
+        }
+    }
+
+    fn lines(&mut self, lines: impl IntoIterator<Item = String>) {
+        for line in lines {
+            let _ = writeln!(self.0, "  {line}");
+        }
+    }
+}
+
+fn need(need: &Need) -> String {
+    match need {
+        Need::Program(program) => format!("the program {program}"),
+        Need::UserIdRange => "more than one user id".to_owned(),
+    }
+}
+
+fn lab(lab: &LabPlan) -> Vec<String> {
+    lab.hosts.iter().flat_map(|one| host(one, lab)).collect()
+}
+
+fn host(host: &HostPlan, lab: &LabPlan) -> Vec<String> {
+    let own = lab.interfaces().filter(|interface| interface.host == host.name);
+    let links: Vec<String> = own
+        .map(|interface| {
+            let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
+            format!("{} {}", interface.name, addresses.join(" ")).trim_end().to_owned()
+        })
+        .collect();
+    let mut lines = vec![format!("{}: {}", host.name, links.join(", "))];
+    let services: Vec<String> = host.services.iter().map(ToString::to_string).collect();
+    if !services.is_empty() {
+        lines.push(format!("  services {}", services.join(", ")));
+    }
+    lines.extend(host.routes.iter().map(|route| format!("  route {} via {}", route.to, route.via)));
+    lines
+}
+
+fn control(planned: &Planned) -> String {
+    let plan = &planned.plan;
+    let techniques: Vec<String> =
+        plan.controls.iter().map(|control| control.scan.technique.to_string()).collect();
+    let canary = match &plan.canary {
+        Some(canary) if canary.under_defense => {
+            format!(
+                "; {} must reach tcp/{} before and after",
+                canary.probe.scan.source, canary.probe.scan.ports
+            )
+        }
+        Some(canary) => {
+            format!(
+                "; {} must reach tcp/{} once the defense is off",
+                canary.probe.scan.source, canary.probe.scan.ports
+            )
+        }
+        None => String::new(),
+    };
+    let asked = if techniques.is_empty() { "nothing".to_owned() } else { techniques.join(", ") };
+    format!("{asked} against {TARGET} without its defense, from an address of its own{canary}")
+}
+
+/// The commands that install the defense, as an administrator would type them.
+fn defense(planned: &Planned) -> Vec<String> {
+    let plan = &planned.plan;
+    if plan.steps.is_empty() {
+        return vec!["none".to_owned()];
+    }
+    plan.steps.iter().flat_map(step).collect()
+}
+
+fn step(step: &Step) -> Vec<String> {
+    match step {
+        Step::Sysctl { key, value } => vec![format!("sysctl -w {key}={value}")],
+        Step::Load { loader, text, origin } => {
+            let command = format!("{} <<'{origin}'", command(*loader));
+            std::iter::once(command).chain(indented(text)).chain([origin.clone()]).collect()
+        }
+        Step::WriteFile { path, text } => {
+            std::iter::once(format!("cat > {path}")).chain(indented(text)).collect()
+        }
+    }
+}
+
+fn indented(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned())
+}
+
+fn command(loader: Loader) -> String {
+    match loader {
+        Loader::IptablesRestore { family: scandrill_model::Family::V4, backend } => {
+            format!("iptables-{backend}-restore")
+        }
+        Loader::IptablesRestore { family: scandrill_model::Family::V6, backend } => {
+            format!("ip6tables-{backend}-restore")
+        }
+        Loader::Nft => "nft -f -".to_owned(),
+        Loader::IpsetRestore => "ipset restore".to_owned(),
+        Loader::Script { backend } => format!("bash, with iptables as iptables-{backend},"),
+    }
+}
+
+fn red(red: &RedPlan) -> Vec<String> {
+    let scan = &red.scan;
+    let ports = match scan.technique.protocol() {
+        Protocol::Icmp => String::new(),
+        Protocol::Tcp | Protocol::Udp => format!(" of ports {}", scan.ports),
+    };
+    let pace =
+        scan.interval.map_or_else(String::new, |interval| format!(", a probe every {} ms", interval.0));
+    let first = format!(
+        "{}: {}{ports} by {} from {} on {}{pace}{}",
+        red.name,
+        scan.technique,
+        red.scanner,
+        scan.source,
+        red.from.host,
+        waits(&red.after)
+    );
+    std::iter::once(first).chain(red_expectation(&red.expect).into_iter().map(expected)).collect()
+}
+
+fn green(green: &GreenPlan) -> Vec<String> {
+    let port = if green.port == 0 { String::new() } else { format!(" to port {}", green.port) };
+    let first = format!(
+        "{}: {} requests of {}{port} from {} on {}, one every {} ms{}",
+        green.name,
+        green.count,
+        green.speaks,
+        green.source,
+        green.host,
+        green.interval.0,
+        waits(&green.after)
+    );
+    std::iter::once(first).chain(green_expectation(&green.expect).into_iter().map(expected)).collect()
+}
+
+fn waits(after: &[String]) -> String {
+    if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) }
+}
+
+fn expected(what: String) -> String {
+    format!("  expected: {what}")
+}
+
+fn prediction(prediction: &Prediction) -> String {
+    let words = match prediction {
+        Prediction::Red(expect) => red_expectation(expect),
+        Prediction::Green(expect) => green_expectation(expect),
+    };
+    words.join("; ")
+}
+
+fn red_expectation(expect: &RedExpectation) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    words.extend(expect.answered.map(|count| format!("{count} ports give an answer")));
+    words.extend(expect.states.iter().map(|(ports, states)| format!("{ports} read {states}")));
+    words.extend(expect.rest.as_ref().map(|states| match (expect.answered, expect.states.is_empty()) {
+        (Some(_), _) => format!("what gives no answer reads {states}"),
+        (None, true) => format!("everything reads {states}"),
+        (None, false) => format!("everything else reads {states}"),
+    }));
+    words.extend(expect.ban.as_ref().map(ban));
+    words
+}
+
+fn ban(ban: &BanExpectation) -> String {
+    if !ban.lands {
+        return "its source is not banned".to_owned();
+    }
+    let mut words = "its source is banned".to_owned();
+    if let Some(probes) = ban.lands_within_probes {
+        let _ = write!(words, " within {probes} probes");
+    }
+    if let Some(within) = ban.enforced_within {
+        let _ = write!(words, ", enforced within {} ms", within.0);
+    }
+    if let Some(holds) = ban.holds {
+        let _ = write!(words, ", still {} ms after its last packet", holds.0);
+    }
+    if let Some(lifts) = ban.lifts {
+        let _ = write!(words, ", and served again {} ms after its last packet", lifts.0);
+    }
+    words
+}
+
+fn green_expectation(expect: &GreenExpectation) -> Vec<String> {
+    if *expect == GreenExpectation::default() {
+        return vec!["every request is served".to_owned()];
+    }
+    let mut words: Vec<String> = Vec::new();
+    words.extend(expect.success_min.map(|share| format!("at least {:.0} % are served", share * 100.0)));
+    words.extend(expect.success_max.map(|share| format!("at most {:.0} % are served", share * 100.0)));
+    words.extend(expect.served.map(|count| format!("{count} are served")));
+    words
+}

@@ -1,0 +1,1 @@
+//! The command line from outside, one claim a test.
