@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use std::thread::{Builder, JoinHandle};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::unistd::pipe2;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::unistd::{getpgrp, pipe2, tcsetpgrp};
 
 use super::handover::{Handover, Purpose, job_file, open_folder};
 use super::{MARKER, stage0};
@@ -47,6 +48,7 @@ pub struct Worker {
     lifeline: Option<OwnedFd>,
     events: Option<File>,
     last_words: Option<JoinHandle<String>>,
+    terminal: Terminal,
 }
 
 /// How a worker ended.
@@ -86,7 +88,13 @@ impl Worker {
             captures,
         };
         let (stage0, last_words) = start_process(&handover, options.terminal)?;
-        Ok(Self { stage0, lifeline: Some(lifeline), events: Some(events.into()), last_words })
+        Ok(Self {
+            stage0,
+            lifeline: Some(lifeline),
+            events: Some(events.into()),
+            last_words,
+            terminal: options.terminal,
+        })
     }
 
     /// The case's events, JSON lines. They end when everything inside has ended, so a reader needs no other
@@ -105,6 +113,9 @@ impl Worker {
         // Nobody reads events that were not taken; a worker must not wait for them.
         self.events = None;
         let status = self.stage0.wait().during(|| "wait for the worker".to_owned())?;
+        if self.terminal == Terminal::Inherit {
+            take_terminal_back().during(|| "take the terminal back".to_owned())?;
+        }
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         let stderr = self.last_words.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         Ok(WorkerExit { code, stderr })
@@ -124,6 +135,25 @@ impl Drop for Worker {
 #[must_use = "dropping it ends the worker"]
 #[derive(Debug)]
 pub struct Lifeline(#[expect(dead_code, reason = "held for its end alone")] Option<OwnedFd>);
+
+/// A shell makes itself the terminal's foreground group, and cannot name the group that was it before, which is
+/// outside of its PID namespace. Without this, the runner would be stopped at its next word to the terminal.
+fn take_terminal_back() -> nix::Result<()> {
+    if !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    // Asking from the background raises this signal, which would stop the asker.
+    let mut stop = SigSet::empty();
+    stop.add(Signal::SIGTTOU);
+    let before = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let done = tcsetpgrp(io::stdin(), getpgrp());
+    before.thread_set_mask()?;
+    match done {
+        // A terminal, but another session's; it was never this one's to give.
+        Err(Errno::ENOTTY) => Ok(()),
+        other => other,
+    }
+}
 
 fn pipe(what: &str) -> Result<(OwnedFd, OwnedFd), LabError> {
     pipe2(OFlag::O_CLOEXEC).during(|| format!("make the {what} pipe"))

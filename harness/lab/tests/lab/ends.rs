@@ -1,16 +1,17 @@
 //! Ends of a case, as a runner and the machine see them: whoever is killed, nothing is left.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
-use scandrill_lab::{Worker, WorkerOptions, machine, wait};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use scandrill_lab::{Terminal, Worker, WorkerOptions, machine, wait};
 use scandrill_model::{Event, What};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("ends/of_a_panic_are_told", panics),
         Trial::test("ends/of_the_handle_take_all_with_it", handle_dropped),
         Trial::test("ends/of_many_started_at_once_are_each_their_own", many_at_once),
+        Trial::test("a_shell_has_the_terminal_and_gives_it_back", shell),
         Trial::test("this_machine_can_isolate", || machine::check_isolation().map_err(|un| un.why.into())),
     ];
     for (name, victim) in [
@@ -43,10 +45,10 @@ pub fn trials() -> Vec<Trial> {
 /// What this process does when a test started it for something else.
 pub fn be_a_runner() -> Option<i32> {
     let role = std::env::var(ROLE).ok()?;
-    if role == "runner" {
-        be_a_runner_of_a_hanging_case()
-    } else {
-        be_a_doctor()
+    match role.as_str() {
+        "runner" => be_a_runner_of_a_hanging_case(),
+        "shell" => return Some(be_a_runner_of_a_shell()),
+        _ => be_a_doctor(),
     }
     Some(0)
 }
@@ -57,6 +59,14 @@ fn be_a_runner_of_a_hanging_case() {
     println!("{}", events.next().unwrap().unwrap());
     events.for_each(drop);
     worker.wait().unwrap();
+}
+
+/// A case on this process's terminal; afterwards the terminal must be this process's again.
+fn be_a_runner_of_a_shell() -> i32 {
+    let options = WorkerOptions { terminal: Terminal::Inherit, ..WorkerOptions::default() };
+    let code = Worker::start(b"shell", &options).unwrap().wait().unwrap().code;
+    assert_eq!(tcgetpgrp(stdin()), Ok(getpgrp()));
+    code.unwrap().into()
 }
 
 /// Where there can be no lab: what a doctor says, and what a run that is tried all the same says.
@@ -83,11 +93,15 @@ pub fn run_check() -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test of processes starts processes")]
 fn myself(role: &str) -> Command {
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = command("/proc/self/exe");
     command.arg0("a-users-test").env(ROLE, role);
     command
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test of processes starts processes")]
+fn command(program: &str) -> Command {
+    Command::new(program)
 }
 
 fn work_ends() -> Done {
@@ -136,6 +150,27 @@ fn many_at_once() -> Done {
             assert!(inhabitants(other).len() >= 5, "{:?}", inhabitants(other));
         }
     }
+    Ok(())
+}
+
+/// A shell in a host, on a terminal, by a person's hands.
+fn shell() -> Done {
+    let terminal = openpty(None, None)?;
+    // setsid(1) makes the terminal the controlling one of a session of its own.
+    let mut session = command("setsid");
+    session.args(["--ctty", "--wait"]).arg(std::env::current_exe()?).env(ROLE, "shell");
+    session.stdin(terminal.slave.try_clone()?).stdout(terminal.slave.try_clone()?).stderr(terminal.slave);
+    let mut running = session.spawn()?;
+    drop(session);
+    let mut hands = File::from(terminal.master);
+    hands.write_all(b"grep -c eth0 /proc/self/net/dev; jobs; exit 5\n")?;
+    let mut screen = Vec::new();
+    // A terminal whose last user has gone ends with an error; what was read before it stays.
+    let _ = hands.read_to_end(&mut screen);
+    let screen = String::from_utf8_lossy(&screen);
+    assert_eq!(running.wait()?.code(), Some(5), "{screen}");
+    // Before its answer, the shell switches bracketed paste off and goes to the line's start.
+    assert!(screen.contains("\r1\r\n") && !screen.contains("no job control"), "{screen}");
     Ok(())
 }
 

@@ -49,6 +49,9 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
         eprintln!("last words");
         return 7;
     }
+    if name == "shell" {
+        return u8::try_from(within(shell_in_red()).unwrap()).unwrap();
+    }
     let (_, job) = JOBS.iter().chain(ENDS).find(|(known, _)| *known == name).unwrap();
     job(inside).map_or_else(
         |error| {
@@ -334,6 +337,14 @@ fn no_user_namespaces() -> Done {
     let problem = "make user, mount, network, IPC, UTS and PID namespaces: ENOSPC: No space left on device";
     assert_eq!(told, format!("{why}\n{mend}\nSome(125) {problem}\n"));
     Ok(())
+}
+
+async fn shell_in_red() -> Result<i32, Box<dyn std::error::Error>> {
+    let lab = Lab::build(&plans::pair()).await?;
+    let bash = CommandLine { program: "bash".to_owned(), args: vec!["--norc".to_owned(), "-i".to_owned()] };
+    let code = lab.host("red")?.interactive(&bash).await?;
+    lab.remove().await?;
+    Ok(code)
 }
 
 /// Holds a lab with programs in it, one of them in a session of its own, until somebody ends it.
