@@ -98,9 +98,15 @@ async fn run(
 ) -> Result<Finished, LabError> {
     let mut child = command.spawn().during(|| format!("start {what}"))?;
     let group = Group::of(&child);
-    let finished = wait::within(&format!("end of {what}"), limit, converse(&mut child, input)).await?;
-    group.let_go();
-    finished.during(|| format!("read the output of {what}"))
+    let ended = wait::within(&format!("end of {what}"), limit, converse(&mut child, input)).await;
+    if ended.is_err() {
+        drop(group);
+        // It has just been killed; this takes it out of the process table.
+        let _ = child.wait().await;
+    } else {
+        group.let_go();
+    }
+    ended?.during(|| format!("read the output of {what}"))
 }
 
 /// Writes the input while it reads both outputs, so that no pipe can fill up and stop both sides.

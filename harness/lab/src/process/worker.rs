@@ -98,9 +98,12 @@ impl Worker {
     }
 
     /// The case's events, JSON lines. They end when everything inside has ended, so a reader needs no other
-    /// sign. It can be taken once; a second time it is empty.
+    /// sign.
+    ///
+    /// # Panics
+    /// When it is called twice: a pipe has one reader.
     pub fn take_events(&mut self) -> File {
-        self.events.take().unwrap_or_else(empty)
+        self.events.take().expect("a worker's events are taken once")
     }
 
     /// What holds the case alive, for who may have to end it while another waits for it.
@@ -157,11 +160,6 @@ fn take_terminal_back() -> nix::Result<()> {
 
 fn pipe(what: &str) -> Result<(OwnedFd, OwnedFd), LabError> {
     pipe2(OFlag::O_CLOEXEC).during(|| format!("make the {what} pipe"))
-}
-
-/// A file at its end.
-fn empty() -> File {
-    pipe("empty").map_or_else(|_| unreachable!(), |(end, _)| end.into())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the lab is where processes are started")]

@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("ends/of_a_panic_are_told", panics),
         Trial::test("ends/of_the_handle_take_all_with_it", handle_dropped),
         Trial::test("ends/of_many_started_at_once_are_each_their_own", many_at_once),
+        Trial::test("captures_are_kept_on_the_machine", captures_kept),
         Trial::test("a_shell_has_the_terminal_and_gives_it_back", shell),
         Trial::test("this_machine_can_isolate", || machine::check_isolation().map_err(|un| un.why.into())),
     ];
@@ -119,6 +120,18 @@ fn panics() -> Done {
     let event: Event = serde_json::from_str(&events)?;
     let expected = What::Problem { operation: "work".to_owned(), error: "panicked: on purpose".to_owned() };
     assert_eq!(event.what, expected);
+    Ok(())
+}
+
+/// All files of the machine are read-only inside; this folder was opened before.
+fn captures_kept() -> Done {
+    let folder = std::env::temp_dir().join(format!("scandrill-lab-test-{}", std::process::id()));
+    fs::create_dir(&folder)?;
+    let options = WorkerOptions { captures: Some(folder.clone()), ..WorkerOptions::default() };
+    let ended = Worker::start(b"capture", &options)?.wait()?;
+    let kept = fs::read_to_string(folder.join("red.pcapng"));
+    fs::remove_dir_all(&folder)?;
+    assert_eq!((ended.code, kept?.as_str()), (Some(0), "packets"), "{}", ended.stderr);
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Finished, Host, Inside, Lab, LabError, backend_program, choose_backend, machine, request, start_services,
-    wait,
+    Finished, Host, Inside, Lab, LabError, backend_program, choose_backend, create_in, machine, request,
+    start_services, wait,
 };
 use scandrill_model::{Backend, CommandLine, Protocol, ServiceKind, ServicePlan, Speaks};
 
@@ -41,7 +41,7 @@ pub const JOBS: &[(&str, Job)] = &[
 ];
 
 /// Jobs of runner-side tests.
-const ENDS: &[(&str, Job)] = &[("return-7", |_| Ok(())), ("panic", |_| panic!("on purpose")), ("hang", hang)];
+const ENDS: &[(&str, Job)] = &[("capture", capture), ("panic", |_| panic!("on purpose")), ("hang", hang)];
 
 pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     let name = String::from_utf8(job).unwrap();
@@ -217,6 +217,8 @@ async fn killed_whole() -> Done {
     let script = shell("sleep 1000 & sleep 1001");
     let ended = lab.host("red")?.output(&script, None, Duration::from_millis(300)).await;
     assert!(matches!(ended, Err(LabError::Deadline { .. })), "{ended:?}");
+    // One that is dead but not reaped would be counted, too.
+    assert_eq!(count_processes("sh"), 0);
     let sleepers = async || Ok((count_processes("sleep") == 0).then_some(()));
     wait::until("end of all sleepers", PATIENCE, sleepers).await?;
     Ok(lab.remove().await?)
@@ -345,6 +347,11 @@ async fn shell_in_red() -> Result<i32, Box<dyn std::error::Error>> {
     let code = lab.host("red")?.interactive(&bash).await?;
     lab.remove().await?;
     Ok(code)
+}
+
+fn capture(inside: Inside) -> Done {
+    let mut file = create_in(&inside.captures.unwrap(), "red.pcapng")?;
+    Ok(file.write_all(b"packets")?)
 }
 
 /// Holds a lab with programs in it, one of them in a session of its own, until somebody ends it.
