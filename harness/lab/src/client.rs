@@ -83,9 +83,8 @@ async fn datagram(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Answered 
 }
 
 /// A query for the address of `a.test` (RFC 1035, section 4).
-const DNS_QUERY: [u8; 24] = [
-    0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 4, b't', b'e', b's', b't', 0, 0, 1, 0, 1,
-];
+const DNS_QUERY: [u8; 24] =
+    [0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 4, b't', b'e', b's', b't', 0, 0, 1, 0, 1];
 
 /// An echo request through the kernel's unprivileged ICMP socket.
 async fn ping(source: IpAddr, target: IpAddr) -> Answered {

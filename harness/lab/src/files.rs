@@ -31,7 +31,10 @@ pub fn read_lines(mut pipe: File, until: Stamp, mut each: impl FnMut(&[u8])) -> 
     let mut chunk = vec![0; 64 * 1024];
     loop {
         if !is_readable(&pipe, until)? {
-            return Err(LabError::Deadline { waited_for: "end of the log".into(), limit: until.since(start) });
+            return Err(LabError::Deadline {
+                waited_for: "end of the log".into(),
+                limit: until.since(start),
+            });
         }
         let count = pipe.read(&mut chunk).during(|| "reading the log".to_owned())?;
         if count == 0 {

@@ -1,1 +1,153 @@
-//! Being built.
+//! Installing a defense with the real programs, and taking it off again: in reverse, with every error kept, until
+//! the kernel is as it was before.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use scandrill_model::{CommandLine, Loader, Step};
+
+use crate::error::{During, LabError, LabErrors};
+use crate::host::Host;
+use crate::loader;
+use crate::snapshot::{Snapshot, snapshot};
+use crate::sysctl;
+
+/// Longer than any of the programs takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Takes everything off that rules can put in: nftables (and with it iptables-nft), both legacy families, sets.
+const CLEAR: &str = r#"
+nft flush ruleset || exit 1
+for family in ip ip6; do
+    names=/proc/net/${family}_tables_names
+    test -s "$names" || continue
+    while read -r table; do
+        ${family/ip/ip}tables-legacy -t "$table" -F && ${family}tables-legacy -t "$table" -X || exit 1
+        ${family}tables-legacy -t "$table" -S | grep '^-P' | while read -r _ chain _; do
+            ${family}tables-legacy -t "$table" -P "$chain" ACCEPT || exit 1
+        done || exit 1
+    done < "$names"
+done
+command -v ipset > /dev/null || exit 0
+ipset destroy
+"#;
+
+/// A defense that is in.
+#[must_use = "an installed defense is taken off with `remove`"]
+#[derive(Debug)]
+pub struct Installed {
+    host: Host,
+    undos: Vec<Undo>,
+    before: Snapshot,
+}
+
+/// What takes one step back.
+#[derive(Debug)]
+enum Undo {
+    Sysctl { key: String, value: String },
+    Rules,
+    File { path: PathBuf, content: Option<Vec<u8>> },
+}
+
+/// Executes `steps` on `host`, in order. When one fails, those before it are undone, and the error names the file,
+/// the line and the tool's own words.
+pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
+    let before = if steps.is_empty() { Snapshot::default() } else { snapshot(host, &[]).await? };
+    let mut installed = Installed { host: host.clone(), undos: Vec::new(), before };
+    for step in steps {
+        if let Err(error) = installed.apply(step).await {
+            // The first error is the one that tells; the lab goes away whatever the undoing says.
+            drop(installed.remove().await);
+            return Err(error);
+        }
+    }
+    Ok(installed)
+}
+
+impl Installed {
+    /// Undoes the steps in reverse and compares the kernel with what it was before; every error is kept.
+    pub async fn remove(self) -> Result<(), LabErrors> {
+        let mut errors = Vec::new();
+        let nothing = self.undos.is_empty();
+        for undo in self.undos.into_iter().rev() {
+            errors.extend(take_back(&self.host, undo).await.err());
+        }
+        if !nothing {
+            match snapshot(&self.host, &[]).await {
+                Ok(after) => errors.extend(after.differences(&self.before).into_iter().map(|difference| {
+                    LabError::NotAsBefore { operation: "take the defense off".to_owned(), difference }
+                })),
+                Err(error) => errors.push(error),
+            }
+        }
+        LabErrors::check(errors)
+    }
+
+    async fn apply(&mut self, step: &Step) -> Result<(), LabError> {
+        match step {
+            Step::Sysctl { key, value } => self.set(key, value).await,
+            Step::Load { loader: Loader::Script { .. }, text, origin } => self.script(origin, text).await,
+            Step::Load { loader, text, origin } => {
+                self.undos.push(Undo::Rules);
+                loader::load(&self.host, *loader, origin, text, LIMIT).await
+            }
+            Step::WriteFile { path, text } => self.write(Path::new(path), text),
+        }
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<(), LabError> {
+        let (name, wanted) = (key.to_owned(), value.to_owned());
+        let old = self
+            .host
+            .blocking(move || {
+                let old = sysctl::get(&name)?;
+                sysctl::set(&name, &wanted).map(|()| old)
+            })
+            .await??;
+        self.undos.push(Undo::Sysctl { key: key.to_owned(), value: old });
+        Ok(())
+    }
+
+    /// A script may set kernel parameters too, so all of the namespace's are compared before and after.
+    async fn script(&mut self, origin: &str, text: &str) -> Result<(), LabError> {
+        let before = self.host.blocking(sysctl::all).await?;
+        self.undos.push(Undo::Rules);
+        let ran = loader::script(&self.host, origin, text, LIMIT).await;
+        let after = self.host.blocking(sysctl::all).await?;
+        self.undos.extend(changed(&before, &after));
+        ran
+    }
+
+    fn write(&mut self, path: &Path, text: &str) -> Result<(), LabError> {
+        let content = std::fs::read(path).ok();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).during(|| format!("make {}", folder.display()))?;
+        }
+        std::fs::write(path, text).during(|| format!("write {}", path.display()))?;
+        self.undos.push(Undo::File { path: path.to_owned(), content });
+        Ok(())
+    }
+}
+
+/// The parameters that differ, with what they were.
+fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Undo> {
+    let differs = |(key, value): &(&String, &String)| after.get(*key).is_some_and(|now| now != *value);
+    before.iter().filter(differs).map(|(key, value)| Undo::Sysctl { key: key.clone(), value: value.clone() }).collect()
+}
+
+async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
+    match undo {
+        Undo::Sysctl { key, value } => host.blocking(move || sysctl::set(&key, &value)).await?,
+        Undo::Rules => {
+            let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), CLEAR.into()] };
+            host.output(&command, None, LIMIT).await?.success(&command).map(drop)
+        }
+        Undo::File { path, content: Some(content) } => {
+            std::fs::write(&path, content).during(|| format!("write {}", path.display()))
+        }
+        Undo::File { path, content: None } => {
+            std::fs::remove_file(&path).during(|| format!("remove {}", path.display()))
+        }
+    }
+}

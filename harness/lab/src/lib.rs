@@ -17,6 +17,7 @@ mod host;
 mod install;
 mod lab;
 mod links;
+mod loader;
 mod packet_socket;
 mod pcapng;
 mod process;
@@ -25,13 +26,19 @@ mod service;
 mod snapshot;
 mod sysctl;
 
+pub use capture::{Capture, Captured, CapturedPacket};
 pub use client::request;
 pub use command::Finished;
+pub use decode::{Decoded, Kind, Quoted, decode};
 pub use error::{During, LabError, LabErrors};
 pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
+pub use install::{Installed, install};
 pub use lab::Lab;
+pub use packet_socket::PacketSocket;
+pub use pcapng::write_pcapng;
 pub use process::{
     Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
 };
 pub use service::{Services, start_services};
+pub use snapshot::{Snapshot, check_rules, snapshot};

@@ -1,6 +1,7 @@
 //! Kernel parameters of a host's network namespace. Each is read back after it was written: the kernel clamps
 //! some values without a word.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -20,6 +21,22 @@ pub(crate) fn set(key: &str, value: &str) -> Result<(), LabError> {
 pub(crate) fn get(key: &str) -> Result<String, LabError> {
     let text = fs::read_to_string(path(key)).during(|| format!("read sysctl {key}"))?;
     Ok(text.trim().to_owned())
+}
+
+/// Every readable parameter of the calling thread's network namespace, by its dotted name.
+pub(crate) fn all() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![PathBuf::from("/proc/sys/net")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if let (Ok(name), Ok(value)) = (path.strip_prefix("/proc/sys"), fs::read_to_string(&path)) {
+                found.insert(name.to_string_lossy().replace('.', "|").replace('/', ".").replace('|', "/"), value.trim().to_owned());
+            }
+        }
+    }
+    found
 }
 
 /// The interface that `key` is about; `None` for keys about none, all, or those yet to come.
