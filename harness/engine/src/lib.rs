@@ -19,6 +19,7 @@ pub use case::{Case, expand};
 pub use oracle::{Judgement, judge};
 pub use plan::{
     CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, plan,
+    possible_states,
 };
 pub use run::{Job, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};

@@ -84,7 +84,7 @@ pub struct BanExpectation {
 }
 
 /// What one green client is expected to get.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GreenExpectation {
     /// Smallest allowed share of requests that succeed, 0 to 1.
     pub success_min: Option<f64>,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
 pub use self::address::{REFERENCE, TARGET};
-pub use self::expect::silent_by_nature;
+pub use self::expect::{possible_states, silent_by_nature};
 use crate::bad_file::BadFile;
 use crate::case::Case;
 use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Red, Scanner, Scenario};
