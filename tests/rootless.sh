@@ -52,7 +52,8 @@ reachable() {
 # run NAME TESTS: everything an ordinary user has, and nothing of root's.
 run() {
     echo "as an ordinary user with $1:"
-    as_user env -i PATH="/usr/local/bin:/usr/bin:/bin" HOME=/tmp TERM="${TERM:-dumb}" CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" \
+    as_user env -i PATH="/usr/local/bin:/usr/bin:/bin" HOME=/tmp TERM="${TERM:-dumb}" \
+        CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" INSTA_WORKSPACE_ROOT="$here" INSTA_UPDATE=no \
         "$files/cargo-nextest" nextest run --binaries-metadata "$files/binaries.json" \
         --cargo-metadata "$files/cargo.json" --workspace-remap "$here" -E "$2"
 }
