@@ -6,7 +6,7 @@ use std::process::Command;
 #[expect(clippy::disallowed_methods, reason = "the binary is tested from outside, as people start it")]
 pub fn scandrill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scandrill"));
-    command.env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+    command.env("NO_COLOR", "1").env_remove("COLUMNS");
     command
 }
 

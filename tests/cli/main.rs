@@ -1,1 +1,10 @@
-//! The command line from outside, one claim a test.
+//! The command line from outside, as people use it: one claim a test, readable as a manual.
+
+mod binary;
+mod check;
+mod files;
+mod help;
+mod interrupt;
+mod output;
+mod run;
+mod workbench;

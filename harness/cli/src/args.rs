@@ -18,8 +18,15 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "scandrill", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct CommandLine {
-    /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    /// When to use colours: auto (on a terminal), always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
     pub color: When,
     /// What to do.
     #[command(subcommand)]
@@ -29,12 +36,12 @@ pub struct CommandLine {
 /// When something is done that a terminal shows better than a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// On a terminal
+    /// On a terminal.
     #[default]
     Auto,
-    /// Everywhere
+    /// Everywhere.
     Always,
-    /// Nowhere
+    /// Nowhere.
     Never,
 }
 

@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_nearest_right_one() {
-        let failure = find(&["baseline/tcp-sin".to_owned()]).unwrap_err();
+        let failure = find(&["baseline/tcp-xmass".to_owned()]).unwrap_err();
         assert_eq!(failure.exit_code(), 2);
         assert!(
-            matches!(failure, Failure::Usage { help: Some(help), .. } if help.contains("`baseline/tcp-syn`"))
+            matches!(failure, Failure::Usage { help: Some(help), .. } if help.contains("`baseline/tcp-xmas`"))
         );
     }
 

@@ -9,18 +9,18 @@ use crate::failure::Failure;
 /// Which schema.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Args {
-    /// Of what
-    #[arg(value_enum, default_value_t)]
+    /// Of what: scenario (editors complete and check files with it) or report (what `run --json` writes)
+    #[arg(value_enum, default_value_t, hide_possible_values = true)]
     pub of: Document,
 }
 
 /// What has a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Document {
-    /// A scenario file; editors complete and check with it
+    /// A scenario file.
     #[default]
     Scenario,
-    /// The report that `run --json` writes
+    /// The report that `run --json` writes.
     Report,
 }
 

@@ -1,0 +1,164 @@
+//! Ctrl-C and SIGKILL: nothing of a run outlives it, neither a process nor a namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use scandrill_lab::wait;
+
+use crate::binary::scandrill;
+use crate::workbench::Workbench;
+
+/// Takes far longer than any test waits.
+const LONG: &str = r#"
+family = "v4"
+[target]
+services = ["tcp/22"]
+[[red]]
+technique = "tcp-syn"
+ports = "1-1000"
+rate = "1/s"
+expect.open = "22"
+expect.rest = "closed"
+"#;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process that cannot be taken for a later one with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Process {
+    id: u32,
+    /// In clock ticks since the machine's start.
+    started: u64,
+}
+
+/// All processes of the machine with their parents (proc(5), `/proc/PID/stat`).
+fn processes() -> BTreeMap<Process, u32> {
+    let ids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter_map(|id: u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name before the last parenthesis may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        Some((Process { id, started: fields.get(19)?.parse().ok()? }, fields.get(1)?.parse().ok()?))
+    })
+    .collect()
+}
+
+/// Everything that `root` started, directly or not.
+fn descendants(root: u32) -> BTreeSet<Process> {
+    let all = processes();
+    let mut family = BTreeSet::from([root]);
+    let mut found = BTreeSet::new();
+    loop {
+        let before = found.len();
+        for (process, parent) in &all {
+            if family.contains(parent) {
+                family.insert(process.id);
+                found.insert(*process);
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// A process has a namespace for each of its threads. Those of other users cannot be read.
+fn namespaces_of(process: u32) -> BTreeSet<PathBuf> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
+    threads.filter_map(|thread| fs::read_link(thread.ok()?.path().join("ns/net")).ok()).collect()
+}
+
+fn threads_of(process: u32) -> usize {
+    fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().count()
+}
+
+/// A run that stands in the middle of its case.
+struct Running {
+    child: Child,
+    bench: Workbench,
+    /// What it has started: stage 0, init, the worker.
+    processes: BTreeSet<Process>,
+    namespaces: BTreeSet<PathBuf>,
+}
+
+impl Running {
+    fn start() -> Self {
+        let bench = Workbench::with(&[("long.toml", LONG), ("tmp/readme", "")]);
+        let child = scandrill()
+            .args(["run", "long.toml", "--quiet"])
+            .env("TMPDIR", bench.path().join("tmp"))
+            .current_dir(bench.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The worker has a thread for each host: the lab stands when target, red and the reference have theirs.
+        let processes = wait::until_blocking("the lab of the long scenario", PATIENCE, || {
+            let processes = descendants(child.id());
+            let stands = processes.iter().any(|process| threads_of(process.id) >= 4);
+            Ok(stands.then_some(processes))
+        })
+        .unwrap();
+        let own = fs::read_link("/proc/self/ns/net").unwrap();
+        let namespaces =
+            processes.iter().flat_map(|process| namespaces_of(process.id)).filter(|one| *one != own);
+        Self { namespaces: namespaces.collect(), processes, child, bench }
+    }
+
+    /// The process with the hosts' threads.
+    fn worker(&self) -> u32 {
+        self.processes.iter().max_by_key(|process| threads_of(process.id)).unwrap().id
+    }
+
+    /// Waits for the run's end, and looks for what it has left.
+    fn ends_and_leaves_nothing(self) -> (Output, Workbench) {
+        let ended = self.child.wait_with_output().unwrap();
+        wait::until_blocking("the end of the run's processes", PATIENCE, || {
+            let left = processes().into_keys().any(|process| self.processes.contains(&process));
+            Ok((!left).then_some(()))
+        })
+        .unwrap();
+        let occupied: BTreeSet<PathBuf> =
+            processes().into_keys().flat_map(|process| namespaces_of(process.id)).collect();
+        assert_eq!(occupied.intersection(&self.namespaces).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+        (ended, self.bench)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a signal is sent from outside, as a terminal does")]
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn nothing_outlives_ctrl_c_not_even_a_folder_for_captures() {
+    let running = Running::start();
+    signal("INT", running.child.id());
+    let (ended, bench) = running.ends_and_leaves_nothing();
+    assert_eq!(ended.status.code(), Some(130));
+    let left = fs::read_dir(bench.path().join("tmp")).unwrap();
+    assert_eq!(left.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count(), 0);
+}
+
+#[test]
+fn nothing_outlives_a_run_that_is_killed() {
+    let running = Running::start();
+    signal("KILL", running.child.id());
+    let (ended, _) = running.ends_and_leaves_nothing();
+    assert_eq!(ended.status.code(), None);
+}
+
+#[test]
+fn nothing_outlives_a_worker_that_is_killed_and_the_run_says_that_it_cannot_judge() {
+    let running = Running::start();
+    signal("KILL", running.worker());
+    let (ended, _) = running.ends_and_leaves_nothing();
+    let page = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert_eq!(ended.status.code(), Some(3), "{page}");
+    assert!(page.contains("ERROR"), "{page}");
+}
