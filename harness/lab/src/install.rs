@@ -124,10 +124,18 @@ impl Installed {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).during(|| format!("make {}", folder.display()))?;
         }
-        std::fs::write(path, text).during(|| format!("write {}", path.display()))?;
+        replace(path, text.as_bytes())?;
         self.undos.push(Undo::File { path: path.to_owned(), content });
         Ok(())
     }
+}
+
+/// Puts a new file in the place of the old one: an ordinary user owns none of those below the overlay.
+fn replace(path: &Path, content: &[u8]) -> Result<(), LabError> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, content)
+        .and_then(|()| std::fs::rename(&new, path))
+        .during(|| format!("write {}", path.display()))
 }
 
 /// The parameters that differ, with what they were.
@@ -143,9 +151,7 @@ async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
             let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), CLEAR.into()] };
             host.output(&command, None, LIMIT).await?.success(&command).map(drop)
         }
-        Undo::File { path, content: Some(content) } => {
-            std::fs::write(&path, content).during(|| format!("write {}", path.display()))
-        }
+        Undo::File { path, content: Some(content) } => replace(&path, &content),
         Undo::File { path, content: None } => {
             std::fs::remove_file(&path).during(|| format!("remove {}", path.display()))
         }
