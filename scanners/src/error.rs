@@ -1,0 +1,49 @@
+//! What can be wrong with a plan or with nmap's report.
+
+use std::net::IpAddr;
+
+use scandrill_model::{PortSet, Technique};
+use thiserror::Error;
+
+/// Why there is no scan, or no result of one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ScanError {
+    /// The absolute rule: packets go to and come from the lab's own ranges only.
+    #[error(
+        "scanning {target} from {from}: {outside} is outside the lab's ranges 198.18.0.0/15 and fd00:198:18::/48"
+    )]
+    OutsideLab {
+        /// Where the probes would come from.
+        from: IpAddr,
+        /// Where they would go.
+        target: IpAddr,
+        /// The address that is not the lab's.
+        outside: IpAddr,
+    },
+    /// One address is IPv4, the other IPv6.
+    #[error("scanning {target} from {from}: the two addresses are of different IP versions")]
+    MixedFamilies {
+        /// Where the probes would come from.
+        from: IpAddr,
+        /// Where they would go.
+        target: IpAddr,
+    },
+    /// A technique that asks ports was given none.
+    #[error("scanning with {0}: the plan names no port")]
+    NoPorts(Technique),
+    /// The registry has no such technique.
+    #[error("scanning with {0}: no such technique is registered")]
+    Unregistered(Technique),
+    /// nmap's report is not XML.
+    #[error("reading nmap's report: {0}")]
+    Xml(String),
+    /// nmap says itself that it failed.
+    #[error("reading nmap's report: nmap did not finish: {0}")]
+    Unfinished(String),
+    /// Something that must be in nmap's report is not, or says what nobody understands.
+    #[error("reading nmap's report: {0}")]
+    Report(String),
+    /// Ports that were asked about are not in nmap's report.
+    #[error("reading nmap's report: it says nothing about port {0}")]
+    Uncovered(PortSet),
+}
