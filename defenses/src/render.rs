@@ -86,7 +86,7 @@ pub fn ranges(ports: &PortSet) -> Value {
             context! { nft => format!("{first}-{last}"), iptables => format!("{first}:{last}") }
         }
     };
-    Value::from_iter(ports.ranges().map(range))
+    ports.ranges().map(range).collect()
 }
 
 /// The inside of an nft set of ports: `22, 80, 8000-8010`.

@@ -1,0 +1,121 @@
+//! Whole rulesets as people have them, carried over: the texts are in `testdata/`.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::rules::detect;
+
+fn onto() -> Onto {
+    let target = ("198.18.0.1".parse().unwrap(), "fd00:198:18::1".parse().unwrap());
+    Onto { interface: "eth0".to_owned(), target, outer: None }
+}
+
+fn told(mapped: &Mapped) -> Vec<String> {
+    mapped.mappings.iter().map(ToString::to_string).collect()
+}
+
+const FILES: [(&str, &str); 5] = [
+    ("ufw.v4", include_str!("../../testdata/ufw.v4")),
+    ("ufw.v6", include_str!("../../testdata/ufw.v6")),
+    ("docker.v4", include_str!("../../testdata/docker.v4")),
+    ("firewalld.nft", include_str!("../../testdata/firewalld.nft")),
+    ("admin.sh", include_str!("../../testdata/admin.sh")),
+];
+
+#[test]
+fn rulesets_are_carried_over_line_by_line() {
+    for (name, text) in FILES {
+        let mapped = map(text, detect(name, text).unwrap(), &onto());
+        assert_eq!(mapped.text.lines().count(), text.lines().count(), "{name}");
+        let shown = format!("{}\n\n{}", told(&mapped).join("\n"), mapped.text);
+        insta::assert_snapshot!(name.replace('.', "-"), shown);
+    }
+}
+
+#[test]
+fn what_was_carried_over_is_not_carried_over_again() {
+    for (name, text) in FILES {
+        let once = map(text, detect(name, text).unwrap(), &onto());
+        let twice = map(&once.text, detect(name, text).unwrap(), &onto());
+        assert_eq!(twice.text, once.text, "{name}");
+    }
+}
+
+#[test]
+fn distinct_things_stay_distinct() {
+    for (name, text) in FILES {
+        let mapped = map(text, detect(name, text).unwrap(), &onto());
+        let changed: Vec<&Mapping> =
+            mapped.mappings.iter().filter(|mapping| mapping.why == Why::Range).collect();
+        let targets: BTreeSet<&str> = changed.iter().map(|mapping| mapping.to.as_str()).collect();
+        assert_eq!(targets.len(), changed.len(), "{name}: {changed:?}");
+    }
+}
+
+#[test]
+fn what_means_everyone_or_the_link_stays() {
+    let rules = "-A INPUT -s 0.0.0.0/0 -d 224.0.0.251/32 -j ACCEPT\n-A INPUT -s 127.0.0.0/8 -j DROP\n\
+                 -A INPUT -s 169.254.0.0/16 -d 255.255.255.255/32 -j DROP\n-A INPUT -s 198.18.0.2/32 -j ACCEPT\n";
+    let mapped = map(rules, Format::IptablesSave, &onto());
+    assert_eq!((mapped.text.as_str(), mapped.mappings), (rules, Vec::new()));
+    let v6 = "-A INPUT -s ::/0 -d ff02::1/128 -j ACCEPT\n-A INPUT -s fe80::/10 -j ACCEPT\n-A INPUT -s ::1/128 -j DROP\n";
+    assert_eq!(map(v6, Format::IptablesSave, &onto()).text, v6);
+}
+
+#[test]
+fn masks_are_no_addresses() {
+    let rules = "-A INPUT -m recent --set --name x --mask 255.255.255.0 --rsource\n\
+                 -A INPUT -m recent --set --name y --mask ffff:ffff:ffff:ffff:: --rsource\n";
+    assert_eq!(map(rules, Format::IptablesSave, &onto()).text, rules);
+}
+
+#[test]
+fn the_hosts_own_addresses_are_the_targets() {
+    let rules = "chain in {\ntype filter hook input priority 0;\nip daddr { 192.0.2.1, 192.0.2.2 } accept\n}\n\
+                 chain fwd {\nip daddr 192.0.2.3 accept\n}\n";
+    let mapped = map(rules, Format::Nft, &onto()).text;
+    assert!(mapped.contains("ip daddr { 198.18.0.1, 198.18.0.1 } accept"), "{mapped}");
+    assert!(mapped.contains("ip daddr 198.19.128.0 accept"), "{mapped}");
+}
+
+#[test]
+fn reserved_ranges_do_not_drop_the_lab_itself() {
+    let rules =
+        "-A INPUT -s 198.18.0.0/15 -j DROP\n-A INPUT -s fc00::/7 -j DROP\n-A INPUT -s 2000::/3 -j ACCEPT\n";
+    let mapped = map(rules, Format::IptablesSave, &onto());
+    assert_eq!(
+        told(&mapped),
+        [
+            "198.18.0.0/15 -> 198.19.128.0/24 (shortened: the lab has no room for all of it)",
+            "fc00::/7 -> fd00:198:18:8000::/64 (shortened: the lab has no room for all of it)",
+            "2000::/3 -> fd00:198:18::/48 (everyone)",
+        ]
+    );
+}
+
+#[test]
+fn a_user_may_name_the_interface_that_faces_attackers() {
+    let rules = "-A INPUT -i eth0 -j ACCEPT\n-A INPUT -i eth1 -j DROP\n";
+    let outer = Onto { outer: Some("eth1".to_owned()), ..onto() };
+    let mapped = map(rules, Format::IptablesSave, &outer);
+    assert_eq!(mapped.text, "-A INPUT -i x-eth0 -j ACCEPT\n-A INPUT -i eth0 -j DROP\n");
+    assert_eq!(
+        told(&mapped),
+        ["interface eth0 -> x-eth0: nothing in the lab arrives by it", "interface eth1 -> eth0"]
+    );
+}
+
+#[test]
+fn a_range_keeps_its_length_and_its_order() {
+    let rules = "-A INPUT -m iprange --src-range 203.0.113.5-203.0.113.9 -j ACCEPT\n-A INPUT -s 203.0.113.6/32 -j DROP\n";
+    let mapped = map(rules, Format::IptablesSave, &onto());
+    assert!(mapped.text.contains("--src-range 198.19.128.5-198.19.128.9 -j"), "{}", mapped.text);
+    assert!(mapped.text.contains("-s 198.19.128.6/32"), "{}", mapped.text);
+}
+
+#[test]
+fn a_rule_for_an_interface_that_the_lab_lacks_still_loads() {
+    let rules = "iif \"docker0\" accept\niif { lo, enp3s0 } accept\noif != wg0 drop\n";
+    let mapped = map(rules, Format::Nft, &onto());
+    assert_eq!(mapped.text, "iifname \"docker0\" accept\niif { lo, eth0 } accept\noifname != wg0 drop\n");
+}
