@@ -1,4 +1,5 @@
 //! The command line from outside, as people use it: one claim a test, readable as a manual.
+#![cfg(test)]
 
 mod binary;
 mod check;

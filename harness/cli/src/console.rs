@@ -22,11 +22,13 @@ impl Console {
     }
 
     /// Prints a result. A reader that has read enough (`| head`) is no error.
+    #[expect(clippy::unused_self, reason = "who prints has been given a console")]
     pub fn out(self, text: &str) -> io::Result<()> {
         whole(&mut io::stdout().lock(), text)
     }
 
     /// Prints to people. That nobody can be told is no reason to stop.
+    #[expect(clippy::unused_self, reason = "who prints has been given a console")]
     pub fn err(self, text: &str) {
         drop(whole(&mut io::stderr().lock(), text));
     }
@@ -42,6 +44,7 @@ impl Console {
     }
 
     /// Whether a person watches standard error.
+    #[expect(clippy::unused_self, reason = "who prints has been given a console")]
     pub fn watched(self) -> bool {
         io::stderr().is_terminal() && !is_dumb()
     }

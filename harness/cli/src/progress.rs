@@ -42,7 +42,7 @@ impl Follower {
     pub fn see(&self, progress: Progress<'_>) {
         match (self, progress) {
             (Self::Lines(console), Progress::Finished(case)) => {
-                console.err(&line(case, console.colored_err()))
+                console.err(&line(case, console.colored_err()));
             }
             (Self::Bar { bar, running, .. }, Progress::Started(case)) => {
                 show(bar, running, |running| running.insert(case.to_owned()));

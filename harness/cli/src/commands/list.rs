@@ -89,10 +89,8 @@ fn layer_text(layer: &dyn Layer) -> String {
     let mut text = format!("{}\n    {}\n", layer.name(), layer.summary());
     for parameter in layer.parameters() {
         // Writing to a string does not fail.
-        let default = match parameter.default {
-            Preset::Nothing => String::new(),
-            preset => format!(" ({preset} by default)"),
-        };
+        let unset = parameter.default == Preset::Nothing;
+        let default = if unset { String::new() } else { format!(" ({} by default)", parameter.default) };
         let _ = writeln!(text, "    {}: {}; {}{default}", parameter.name, parameter.doc, parameter.kind);
     }
     text

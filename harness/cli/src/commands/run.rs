@@ -21,6 +21,7 @@ use crate::selection::Selection;
 /// What to run, and how.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line, on its own")]
 pub struct Args {
     /// Scenario files, folders of them, or names of built-in ones; the built-in ones by default, except those that
     /// are slow or must fail

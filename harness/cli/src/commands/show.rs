@@ -102,13 +102,13 @@ fn lab(lab: &LabPlan) -> Vec<String> {
 
 fn host(host: &HostPlan, lab: &LabPlan) -> Vec<String> {
     let own = lab.interfaces().filter(|interface| interface.host == host.name);
-    let links: Vec<String> = own
+    let ends: Vec<String> = own
         .map(|interface| {
             let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
             format!("{} {}", interface.name, addresses.join(" ")).trim_end().to_owned()
         })
         .collect();
-    let mut lines = vec![format!("{}: {}", host.name, links.join(", "))];
+    let mut lines = vec![format!("{}: {}", host.name, ends.join(", "))];
     let services: Vec<String> = host.services.iter().map(ToString::to_string).collect();
     if !services.is_empty() {
         lines.push(format!("  services {}", services.join(", ")));
@@ -197,7 +197,7 @@ fn red(red: &RedPlan) -> Vec<String> {
         red.from.host,
         waits(&red.after)
     );
-    std::iter::once(first).chain(red_expectation(&red.expect).into_iter().map(expected)).collect()
+    std::iter::once(first).chain(red_expectation(&red.expect).iter().map(expected)).collect()
 }
 
 fn green(green: &GreenPlan) -> Vec<String> {
@@ -212,14 +212,14 @@ fn green(green: &GreenPlan) -> Vec<String> {
         green.interval.0,
         waits(&green.after)
     );
-    std::iter::once(first).chain(green_expectation(&green.expect).into_iter().map(expected)).collect()
+    std::iter::once(first).chain(green_expectation(&green.expect).iter().map(expected)).collect()
 }
 
 fn waits(after: &[String]) -> String {
     if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) }
 }
 
-fn expected(what: String) -> String {
+fn expected(what: &String) -> String {
     format!("  expected: {what}")
 }
 

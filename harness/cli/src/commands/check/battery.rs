@@ -3,10 +3,12 @@
 //! that the way through the engine is the one of every scenario.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use scandrill_engine::Scanner;
-use scandrill_model::{Backend, PortSet, Protocol, Technique};
+use scandrill_model::{Backend, Family, PortSet, Protocol, Technique};
 use strum::IntoEnumIterator;
 
 /// A port on which the user's host serves somebody.
@@ -69,13 +71,34 @@ pub struct Battery {
     pub backend: Backend,
     /// Who scans.
     pub scanners: Vec<Scanner>,
+    /// Sources that the rules name.
+    pub named: Vec<Named>,
+}
+
+/// A source that the rules name, so that they treat it unlike others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// As the user wrote it.
+    pub from: String,
+    /// Its range in the lab.
+    pub range: IpNet,
+}
+
+impl Named {
+    /// An address in it that is neither its first nor its last, where it has one.
+    fn address(&self) -> IpAddr {
+        self.range.hosts().next().unwrap_or(self.range.network())
+    }
 }
 
 /// The scenario in which nobody attacks.
 pub const CLIENTS: &str = "clients";
 
+/// The beginning of the name of a scenario in which a named source asks; its number follows.
+pub const NAMED: &str = "named-";
+
 /// The client beside an attack.
-pub const BYSTANDER: &str = "bystander";
+const BYSTANDER: &str = "user";
 
 /// Requests of someone who loads a page with all that belongs to it.
 const BUSY: (u32, &str) = (20, "5/s");
@@ -90,7 +113,25 @@ impl Battery {
         let mut techniques: Vec<Technique> = Technique::iter().collect();
         techniques.sort_by_key(|technique| *technique != Technique::IcmpEcho);
         let scans = techniques.into_iter().map(|technique| (technique.to_string(), self.scan(technique)));
-        scans.chain([(CLIENTS.to_owned(), self.clients())]).collect()
+        let named = self.named.iter().enumerate();
+        let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
+        scans.chain([(CLIENTS.to_owned(), self.clients())]).chain(named).collect()
+    }
+
+    /// A source that the rules name asks what it may read; it is trusted or shut out, so nothing is a leak.
+    fn by_named(&self, source: &Named) -> String {
+        let tcp = self.services.iter().any(|service| service.protocol == Protocol::Tcp);
+        let technique = if tcp { Technique::TcpSyn } else { Technique::Udp };
+        let Named { range, .. } = source;
+        format!(
+            "family = \"{}\"\n{}[hosts.named]\nranges = [\"{range}\"]\n[[red]]\nhost = \"named\"\n\
+             source = \"{}\"\ntechnique = \"{technique}\"\nports = \"{}\"\nexpect.rest = [{}]\n",
+            Family::of(range.addr()),
+            self.target(),
+            source.address(),
+            self.scanned(technique),
+            quoted(readable(technique)),
+        )
     }
 
     /// The ports a technique asks.
@@ -102,13 +143,12 @@ impl Battery {
     fn scan(&self, technique: Technique) -> String {
         let mut text = self.target();
         let scanners: Vec<String> = self.scanners.iter().map(|scanner| format!("\"{scanner}\"")).collect();
-        let states: Vec<String> = readable(technique).iter().map(|state| format!("\"{state}\"")).collect();
         // Writing to a string does not fail.
         let _ = writeln!(text, "[[red]]\ntechnique = \"{technique}\"\nscanner = [{}]", scanners.join(", "));
         if technique.protocol() != Protocol::Icmp {
             let _ = writeln!(text, "ports = \"{}\"", self.scanned(technique));
         }
-        let _ = writeln!(text, "expect.rest = [{}]", states.join(", "));
+        let _ = writeln!(text, "expect.rest = [{}]", quoted(readable(technique)));
         if self.services.iter().any(|service| service.protocol == Protocol::Tcp) {
             text.push_str("expect.ban = true\n");
         }
@@ -149,6 +189,10 @@ fn green(name: &str, service: Service, (count, rate): (u32, &str)) -> String {
     format!("[[green]]\nname = \"{name}\"\nclient = \"{client}\"\ncount = {count}\nrate = \"{rate}\"\n")
 }
 
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
 /// All states that a technique can read, so that none is a surprise: here nothing is expected, all is told.
 fn readable(technique: Technique) -> &'static [&'static str] {
     match technique {
@@ -177,6 +221,9 @@ mod tests {
             rules: 1,
             backend: Backend::Nft,
             scanners: vec![Scanner::Builtin, Scanner::Nmap],
+            named: ["198.19.128.0/24", "198.19.129.7/32", "fd00:198:18:8000::/64"]
+                .map(|range| Named { from: "somebody".to_owned(), range: range.parse().unwrap() })
+                .into(),
         }
     }
 

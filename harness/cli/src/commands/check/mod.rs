@@ -5,14 +5,17 @@ mod page;
 mod reading;
 
 use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use scandrill_defenses::mapping;
-use scandrill_engine::{Planned, RunOptions, Scanner, SourceFile, expand, plan_all, read};
+use ipnet::IpNet;
+use scandrill_defenses::mapping::{self, Mapping, Onto, Why};
+use scandrill_defenses::rules;
+use scandrill_engine::{BadFile, Planned, RunOptions, Scanner, SourceFile, expand, plan_all, read};
 use scandrill_model::{Backend, CaseReport, PortSet};
 use strum::IntoEnumIterator;
 
-use self::battery::{Battery, Service};
+use self::battery::{Battery, Named, Service};
 use self::page::{Subject, page};
 use self::reading::Reading;
 use super::require_isolation;
@@ -21,6 +24,13 @@ use crate::captures::Captures;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::selection::quoted;
+
+/// The attacked host in every lab.
+const TARGET: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::new(0xfd00, 0x198, 0x18, 0, 0, 0, 0, 1));
+
+/// From how many of the sources that the rules name it is asked; blocklists have thousands.
+const NAMED_MAX: usize = 8;
 
 const AFTER_HELP: &str = "\
 Your rules are installed in a lab by the real programs, never on this machine.
@@ -56,6 +66,9 @@ pub struct Args {
     /// Which kernel interface your iptables speaks to
     #[arg(long, value_name = "NAME", default_value = "nft", value_parser = backend_parser())]
     pub backend: Backend,
+    /// The interface of your host that faces attackers, where the rules do not tell
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
     /// Labs at the same time [default: twice the processors]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -79,19 +92,20 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let mut services = args.services.clone();
     services.sort_unstable();
     services.dedup();
+    let (rules, mappings) = onto_the_lab(&args.rules, args.interface.as_deref())?;
     let battery = Battery {
         services,
         ports: args.ports.clone(),
         rules: args.rules.len(),
         backend: args.backend,
         scanners: args.scanner.clone(),
+        named: mappings.iter().filter_map(named).take(NAMED_MAX).collect(),
     };
-    let rules = args.rules.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
-    let (rules, mapped) = onto_the_lab(rules);
     let planned = plan(&battery, &rules, seed, &repeat(args, seed))?;
     require_isolation()?;
     let cases = drill(&planned, args, seed, console)?;
-    let reading = Reading::of(&planned, &cases, &battery.services);
+    let reading = Reading::of(&planned, &cases, &battery);
+    let mapped = mappings.iter().map(Mapping::to_string).collect();
     let subject = Subject { rules: args.rules.clone(), mapped, repeat: repeat(args, seed) };
     console.out(&page(&reading, &battery, &subject))?;
     Ok(reading.exit_code())
@@ -109,17 +123,33 @@ fn rules_file(path: &str) -> Result<SourceFile, Failure> {
 }
 
 /// The rules with the lab's interface and addresses in them, and what was changed.
-fn onto_the_lab(rules: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<String>) {
-    let mut changes = Vec::new();
-    let files = rules
-        .into_iter()
-        .map(|file| {
-            let mapped = mapping::onto_lab(&file.text);
-            changes.extend(mapped.changes.iter().map(ToString::to_string));
-            SourceFile::new(file.name, mapped.text)
-        })
-        .collect();
-    (files, changes)
+fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<(Vec<SourceFile>, Vec<Mapping>), Failure> {
+    let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
+    let (mut files, mut mappings) = (Vec::new(), Vec::new());
+    for path in paths {
+        let file = rules_file(path)?;
+        let format = rules::detect(&file.name, &file.text).map_err(|error| BadFile {
+            file: file.clone(),
+            span: 0..0,
+            message: error.to_string(),
+            help: Some("iptables-save format, an nft file or a shell script is understood".to_owned()),
+        })?;
+        let mapped = mapping::map(&file.text, format, &onto);
+        files.push(SourceFile::new(file.name, mapped.text));
+        mappings
+            .extend(mapped.mappings.into_iter().filter(|new| !mappings.contains(new)).collect::<Vec<_>>());
+    }
+    Ok((files, mappings))
+}
+
+/// A range of others that the rules name, as one more source to ask from.
+fn named(mapping: &Mapping) -> Option<Named> {
+    if !matches!(mapping.why, Why::Range | Why::ShortenedRange) {
+        return None;
+    }
+    let first = mapping.to.split('-').next()?;
+    let range: IpNet = first.parse().or_else(|_| first.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    Some(Named { from: mapping.from.clone(), range })
 }
 
 fn plan(battery: &Battery, rules: &[SourceFile], seed: u64, repeat: &str) -> Result<Vec<Planned>, Failure> {
@@ -172,8 +202,10 @@ fn repeat(args: &Args, seed: u64) -> String {
     let services: Vec<String> = args.services.iter().map(Service::to_string).collect();
     let scanners: Vec<String> = args.scanner.iter().map(Scanner::to_string).collect();
     let rules: Vec<String> = args.rules.iter().map(|path| quoted(path)).collect();
+    let interface =
+        args.interface.as_ref().map(|name| format!(" --interface {}", quoted(name))).unwrap_or_default();
     format!(
-        "scandrill check {} --services {} --ports {} --scanner {} --backend {} --seed {seed}",
+        "scandrill check {} --services {} --ports {} --scanner {} --backend {}{interface} --seed {seed}",
         rules.join(" "),
         services.join(","),
         args.ports,

@@ -1,11 +1,11 @@
 //! The answer of `scandrill check`, on one page: what a scanner reads, what leaks, who is banned and when, who is
 //! hurt, and how the rules were mapped. Data in, text out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scandrill_model::{Family, PortSet, PortState, Protocol};
 
-use super::battery::{Battery, CLIENTS, Service};
+use super::battery::{Battery, Service};
 use super::reading::{Ban, ClientSeen, Reading, ScanSeen};
 
 /// What the page is about, beside what was seen.
@@ -26,20 +26,20 @@ const NAMED: usize = 5;
 pub fn page(reading: &Reading, battery: &Battery, subject: &Subject) -> String {
     let services: Vec<String> = battery.services.iter().map(Service::to_string).collect();
     let mut page = format!("{} with services {}\n", subject.rules.join(" and "), services.join(", "));
-    section(&mut page, &format!("What a scanner reads of ports {}", battery.ports), scans(reading));
-    section(&mut page, "What leaks", leaks(reading));
-    section(&mut page, "Who is banned", bans(reading));
-    section(&mut page, "Who is hurt", hurt(reading));
-    section(&mut page, "What could not be judged", problems(reading));
-    section(&mut page, "How the rules were mapped onto the lab", mapped(subject));
-    page.push_str(&format!("\n{}\nrepeat  {}\n", verdict(reading), subject.repeat));
-    page
+    section(&mut page, &format!("What a scanner reads of ports {}", battery.ports), &scans(reading));
+    section(&mut page, "What sources read that the rules name", &by_named(reading));
+    section(&mut page, "What leaks", &leaks(reading));
+    section(&mut page, "Who is banned", &bans(reading));
+    section(&mut page, "Who is hurt", &hurt(reading));
+    section(&mut page, "What could not be judged", &problems(reading));
+    section(&mut page, "How the rules were mapped onto the lab", &mapped(subject));
+    page + &format!("\n{}\nrepeat  {}\n", verdict(reading), subject.repeat)
 }
 
 /// Sections without a line are left out.
-fn section(page: &mut String, heading: &str, lines: Vec<String>) {
+fn section(page: &mut String, heading: &str, lines: &[String]) {
     if !lines.is_empty() {
-        page.push_str(&format!("\n{heading}\n"));
+        page.extend(["\n", heading, "\n"]);
         page.extend(lines.iter().map(|line| format!("  {line}\n")));
     }
 }
@@ -47,7 +47,7 @@ fn section(page: &mut String, heading: &str, lines: Vec<String>) {
 /// A row for each technique; both families on one where they read alike.
 fn scans(reading: &Reading) -> Vec<String> {
     let mut rows: Vec<(String, String, String)> = Vec::new();
-    for scan in &reading.scans {
+    for scan in reading.by_strangers() {
         let (who, reads) = (by(scan, reading), reads(scan));
         match rows.iter_mut().find(|row| row.0 == who && row.2 == reads) {
             Some(row) => row.1 = format!("{} {}", row.1, family(scan.family)),
@@ -57,6 +57,14 @@ fn scans(reading: &Reading) -> Vec<String> {
     rows.sort_by(|one, other| one.0.cmp(&other.0));
     let width = rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
     rows.into_iter().map(|(who, families, reads)| format!("{who:width$}  {families:<9}  {reads}")).collect()
+}
+
+/// A row for each source that the rules treat unlike others.
+fn by_named(reading: &Reading) -> Vec<String> {
+    let named = reading.scans.iter().filter_map(|scan| Some((scan.source.as_deref()?, scan)));
+    let rows: Vec<(&str, String)> = named.map(|(source, scan)| (source, states(scan))).collect();
+    let width = rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
+    rows.into_iter().map(|(source, states)| format!("{source:width$}  {states}")).collect()
 }
 
 /// The technique, and its scanner where there are several.
@@ -78,10 +86,14 @@ fn reads(scan: &ScanSeen) -> String {
         let answered = scan.states.iter().any(|(state, _)| *state == PortState::Open);
         return if answered { "     pings are answered" } else { "     pings are not answered" }.to_owned();
     }
-    let states: Vec<String> =
-        scan.states.iter().map(|(state, ports)| format!("{} {state}", counted(ports))).collect();
     let mark = if scan.leaks.is_empty() { "    " } else { "LEAK" };
-    format!("{mark} {}", states.join(", "))
+    format!("{mark} {}", states(scan))
+}
+
+/// `22,80 open, 998 ports filtered`.
+fn states(scan: &ScanSeen) -> String {
+    let states = scan.states.iter().map(|(state, ports)| format!("{} {state}", counted(ports)));
+    states.collect::<Vec<_>>().join(", ")
 }
 
 /// A few ports by number, many by count.
@@ -121,18 +133,18 @@ fn ports(scan: &ScanSeen) -> String {
 
 fn first_ranges(ports: &PortSet) -> String {
     let text = ports.to_string();
-    let mut parts = text.split(',');
-    let first: Vec<&str> = parts.by_ref().take(3).collect();
-    if parts.next().is_some() { format!("{},...", first.join(",")) } else { first.join(",") }
+    let mut ranges = text.split(',');
+    let first: Vec<&str> = ranges.by_ref().take(3).collect();
+    if ranges.next().is_some() { format!("{},...", first.join(",")) } else { first.join(",") }
 }
 
 fn bans(reading: &Reading) -> Vec<String> {
     let mut alike: BTreeMap<(u8, String), Vec<String>> = BTreeMap::new();
-    for scan in &reading.scans {
+    for scan in reading.by_strangers() {
         let Some(said) = ban(scan.ban) else { continue };
         alike.entry(said).or_default().push(format!("{} {}", by(scan, reading), family(scan.family)));
     }
-    let all = reading.scans.len();
+    let all = reading.by_strangers().count();
     let line = |((_, said), scans): ((u8, String), Vec<String>)| {
         let whom = if scans.len() == all { "every scanner".to_owned() } else { scans.join(", ") };
         format!("{said}: {whom}")
@@ -157,19 +169,30 @@ fn ban(ban: Ban) -> Option<(u8, String)> {
 fn hurt(reading: &Reading) -> Vec<String> {
     let mut alike: BTreeMap<(bool, String, String), Vec<String>> = BTreeMap::new();
     for client in reading.hurt() {
-        let key = (client.beside.is_some(), client.who.clone(), got(client));
+        let key = (client.beside.is_some(), format!("{} of {}", client.who, client.service), got(client));
         alike.entry(key).or_default().push(when(client));
-    }
-    if alike.is_empty() && !reading.clients.is_empty() {
-        let requests: usize = reading.clients.iter().map(|client| client.made).sum();
-        return vec![format!(
-            "nobody: all {requests} requests of ordinary clients were served, during attacks too"
-        )];
     }
     let line = |((_, who, got), whens): ((bool, String, String), Vec<String>)| {
         format!("{who}: {got} ({})", whens.join("; "))
     };
-    alike.into_iter().map(line).collect()
+    let mut lines: Vec<String> = alike.into_iter().map(line).collect();
+    if lines.is_empty() && !reading.clients.is_empty() {
+        let requests: usize = reading.clients.iter().map(|client| client.served).sum();
+        lines
+            .push(format!("nobody: {requests} requests of ordinary clients were served, during attacks too"));
+    }
+    lines.extend(kept(reading));
+    lines
+}
+
+/// Services that strangers do not get, because the rules keep them for somebody.
+fn kept(reading: &Reading) -> BTreeSet<String> {
+    let kept = reading.clients.iter().map(|client| (client, reading.kept_for(client)));
+    kept.filter(|(_, whom)| !whom.is_empty())
+        .map(|(client, whom)| {
+            format!("{} over {} is kept for {}", client.service, family(client.family), whom.join(", "))
+        })
+        .collect()
 }
 
 /// `9 of 20 requests served, from request 10 on no answer`.
@@ -205,11 +228,11 @@ fn mapped(subject: &Subject) -> Vec<String> {
 /// The last line: one sentence that says it all.
 fn verdict(reading: &Reading) -> String {
     let leaking = reading.leaks().count();
-    let clients: std::collections::BTreeSet<&str> =
-        reading.hurt().map(|client| client.who.as_str()).filter(|who| *who != CLIENTS).collect();
+    let clients: BTreeSet<(&str, Service)> =
+        reading.hurt().map(|client| (client.who.as_str(), client.service)).collect();
     let leak = match leaking {
         0 => "nothing leaks".to_owned(),
-        some => format!("{some} of {} scans learn something", reading.scans.len()),
+        some => format!("{some} of {} scans learn something", reading.by_strangers().count()),
     };
     let hurt = match clients.len() {
         0 => "nobody is hurt".to_owned(),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use scandrill_engine::{Plan, Planned, Scanner};
 use scandrill_model::{
-    BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Stamp,
+    BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Speaks, Stamp,
     Technique, Verdict, What,
 };
 
-use super::battery::{BYSTANDER, Service};
+use super::battery::{Battery, NAMED, Service};
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -33,12 +33,22 @@ pub struct ScanSeen {
     pub scanner: Scanner,
     /// Over which IP version.
     pub family: Family,
+    /// The source, as the rules name it; `None` is a stranger.
+    pub source: Option<String>,
     /// Ports by what they read as.
     pub states: Vec<(PortState, PortSet)>,
     /// Ports whose true state was read although nothing is served there.
     pub leaks: PortSet,
     /// How it ended for the source.
     pub ban: Ban,
+}
+
+impl ScanSeen {
+    fn reads_open(&self, service: Service) -> bool {
+        let open = self.states.iter().find(|(state, _)| *state == PortState::Open);
+        self.technique.protocol() == service.protocol
+            && open.is_some_and(|(_, ports)| ports.contains(service.port))
+    }
 }
 
 /// What became of a source that scanned.
@@ -57,8 +67,10 @@ pub enum Ban {
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSeen {
-    /// `busy user of tcp/80`.
+    /// `busy user`.
     pub who: String,
+    /// What it uses.
+    pub service: Service,
     /// Over which IP version.
     pub family: Family,
     /// The attack it stood beside; `None` when nobody attacked.
@@ -73,27 +85,44 @@ pub struct ClientSeen {
 
 impl Reading {
     /// Folds the reports of the cases that were planned.
-    pub fn of(planned: &[Planned], cases: &[CaseReport], services: &[Service]) -> Self {
+    pub fn of(planned: &[Planned], cases: &[CaseReport], battery: &Battery) -> Self {
         let mut reading = Self::default();
         for case in cases {
             if let Some(planned) = planned.iter().find(|planned| planned.plan.case == case.name) {
-                reading.see(&planned.plan, case, services);
+                reading.see(&planned.plan, case, battery);
             }
         }
         reading
     }
 
-    /// Whether anything was read that should not be.
+    /// What strangers read.
+    pub fn by_strangers(&self) -> impl Iterator<Item = &ScanSeen> {
+        self.scans.iter().filter(|scan| scan.source.is_none())
+    }
+
+    /// Whether any stranger read what nobody should.
     pub fn leaks(&self) -> impl Iterator<Item = &ScanSeen> {
-        self.scans.iter().filter(|scan| !scan.leaks.is_empty())
+        self.by_strangers().filter(|scan| !scan.leaks.is_empty())
     }
 
-    /// Clients that were refused something.
+    /// Clients that were refused something that is not kept for others.
     pub fn hurt(&self) -> impl Iterator<Item = &ClientSeen> {
-        self.clients.iter().filter(|client| client.served < client.made)
+        self.clients.iter().filter(|client| client.served < client.made && self.kept_for(client).is_empty())
     }
 
-    fn see(&mut self, plan: &Plan, case: &CaseReport, services: &[Service]) {
+    /// The sources for whom a service is kept, by their names in the rules: they read it open, and of strangers
+    /// nobody was ever served there.
+    pub fn kept_for(&self, client: &ClientSeen) -> Vec<&str> {
+        let same = |other: &&ClientSeen| other.service == client.service && other.family == client.family;
+        if self.clients.iter().filter(same).any(|other| other.served > 0) {
+            return Vec::new();
+        }
+        let readers =
+            self.scans.iter().filter(|scan| scan.family == client.family && scan.reads_open(client.service));
+        readers.filter_map(|scan| scan.source.as_deref()).collect()
+    }
+
+    fn see(&mut self, plan: &Plan, case: &CaseReport, battery: &Battery) {
         if let Some(skipped) = &case.skipped {
             self.skipped.insert(skipped.need.clone(), skipped.mend.clone());
             return;
@@ -104,7 +133,7 @@ impl Reading {
             self.problems.entry(problem).or_default().push(case.name.clone());
         }
         if case.problems.is_empty() {
-            self.scans.extend(scan(plan, &case.events, services));
+            self.scans.extend(scan(plan, &case.events, battery));
             self.clients.extend(clients(plan, &case.events));
         }
     }
@@ -128,29 +157,43 @@ fn is_unproven(verdict: Verdict, subject: &str) -> bool {
     verdict == Verdict::Error && !subject.contains("ban")
 }
 
-fn scan(plan: &Plan, events: &[Event], services: &[Service]) -> Option<ScanSeen> {
+fn scan(plan: &Plan, events: &[Event], battery: &Battery) -> Option<ScanSeen> {
     let red = plan.reds.first()?;
     let technique = red.scan.technique;
-    let result = events.iter().find_map(|event| match &event.what {
-        What::Scan { result, .. } => Some(result),
-        _ => None,
-    })?;
-    let cells = events.iter().find_map(|event| match &event.what {
-        What::Facts { cells, .. } => Some(cells),
-        _ => None,
-    })?;
-    let look = events.iter().find_map(|event| match &event.what {
-        What::BanChecked { check, .. } => Some(check),
-        _ => None,
-    });
+    let result = events.iter().find_map(scan_result)?;
+    let cells = events.iter().find_map(scan_facts)?;
+    let look = events.iter().find_map(ban_look);
     Some(ScanSeen {
         technique,
         scanner: red.scanner,
         family: plan.family,
+        source: named(plan, battery),
         states: states(result),
-        leaks: leaks(technique, result, services),
+        leaks: leaks(technique, result, &battery.services),
         ban: ban(look, cells),
     })
+}
+
+/// The name that the rules give to the source of a case, when it is one that they name.
+fn named(plan: &Plan, battery: &Battery) -> Option<String> {
+    let number: usize = plan.scenario.strip_prefix(NAMED)?.parse().ok()?;
+    battery.named.get(number).map(|named| named.from.clone())
+}
+
+fn scan_result(event: &Event) -> Option<&ScanResult> {
+    if let What::Scan { result, .. } = &event.what { Some(result) } else { None }
+}
+
+fn scan_facts(event: &Event) -> Option<&Vec<CellFacts>> {
+    if let What::Facts { cells, .. } = &event.what { Some(cells) } else { None }
+}
+
+fn ban_look(event: &Event) -> Option<&BanCheck> {
+    if let What::BanChecked { check, .. } = &event.what { Some(check) } else { None }
+}
+
+fn requests(event: &Event) -> Option<(&String, &Vec<Option<String>>)> {
+    if let What::Requests { actor, failures, .. } = &event.what { Some((actor, failures)) } else { None }
 }
 
 fn states(result: &ScanResult) -> Vec<(PortState, PortSet)> {
@@ -191,31 +234,37 @@ fn probes_until_last_answer(cells: &[CellFacts]) -> u64 {
 
 fn clients(plan: &Plan, events: &[Event]) -> Vec<ClientSeen> {
     let beside = plan.reds.first().map(|red| (red.scan.technique, red.scanner));
-    let seen = events.iter().filter_map(|event| match &event.what {
-        What::Requests { actor, failures, .. } => Some((actor, failures)),
-        _ => None,
-    });
-    seen.map(|(actor, failures)| ClientSeen {
-        who: who(plan, actor),
-        family: plan.family,
-        beside,
-        served: failures.iter().filter(|failure| failure.is_none()).count(),
-        made: failures.len(),
-        first_failure: failures
-            .iter()
-            .enumerate()
-            .find_map(|(index, failure)| Some((index + 1, failure.clone()?))),
+    let seen = events.iter().filter_map(requests);
+    seen.filter_map(|(actor, failures)| {
+        let green = plan.greens.iter().find(|green| green.name == *actor)?;
+        Some(ClientSeen {
+            who: actor.split(" of ").next().unwrap_or(actor).to_owned(),
+            service: Service { protocol: protocol_of(green.speaks), port: green.port },
+            family: plan.family,
+            beside,
+            served: failures.iter().filter(|failure| failure.is_none()).count(),
+            made: failures.len(),
+            first_failure: first_failure(failures),
+        })
     })
     .collect()
 }
 
-fn who(plan: &Plan, actor: &str) -> String {
-    let green = plan.greens.iter().find(|green| green.name == actor && actor == BYSTANDER);
-    green.map_or_else(|| actor.to_owned(), |green| format!("user of port {}", green.port))
+fn protocol_of(speaks: Speaks) -> Protocol {
+    match speaks {
+        Speaks::Tcp | Speaks::Http => Protocol::Tcp,
+        Speaks::Udp | Speaks::Dns => Protocol::Udp,
+        Speaks::Ping => Protocol::Icmp,
+    }
+}
+
+fn first_failure(failures: &[Option<String>]) -> Option<(usize, String)> {
+    failures.iter().enumerate().find_map(|(index, failure)| Some((index + 1, failure.clone()?)))
 }
 
 #[cfg(test)]
 mod tests {
+    use PortState::{Filtered, Open};
     use scandrill_model::{Millis, Reading as Read, Reason, Reply, TcpFlags};
 
     use super::*;
@@ -249,7 +298,6 @@ mod tests {
             source: Read { state: source, reason: Reason(String::new()) },
             fresh: Read { state: fresh, reason: Reason(String::new()) },
         };
-        use PortState::{Filtered, Open};
         assert_eq!(ban(Some(&look(Filtered, Open)), &cells), Ban::After(2));
         assert_eq!(ban(Some(&look(Open, Open)), &cells), Ban::None);
         assert_eq!(ban(Some(&look(Filtered, Filtered)), &cells), Ban::Unclear);
