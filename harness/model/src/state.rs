@@ -156,7 +156,13 @@ fn reason_word(technique: Technique, reply: Option<Reply>) -> &'static str {
         Some(Reply::Unreachable(Unreachable::Net)) => "net-unreach",
         Some(Reply::Unreachable(Unreachable::Host)) => "host-unreach",
         Some(Reply::Unreachable(Unreachable::Protocol)) => "proto-unreach",
-        Some(Reply::Unreachable(Unreachable::Port)) => "port-unreach",
+        Some(Reply::Unreachable(Unreachable::Port)) => {
+            if technique == Technique::TcpConnect {
+                "conn-refused"
+            } else {
+                "port-unreach"
+            }
+        }
         Some(Reply::Unreachable(Unreachable::NetProhibited)) => "net-prohibited",
         Some(Reply::Unreachable(Unreachable::HostProhibited)) => "host-prohibited",
         Some(Reply::Unreachable(Unreachable::AdminProhibited)) => "admin-prohibited",
@@ -178,7 +184,8 @@ pub fn state_of(technique: Technique, reply: Option<Reply>) -> PortState {
         };
     };
     match (technique, reply) {
-        (T::Udp, Reply::Unreachable(Unreachable::Port)) => Closed,
+        // A connecting socket takes a port-unreachable for a refusal (ECONNREFUSED), so nmap -sT does too.
+        (T::Udp | T::TcpConnect, Reply::Unreachable(Unreachable::Port)) => Closed,
         (_, Reply::Unreachable(_)) => Filtered,
         (_, Reply::Udp | Reply::EchoReply) => Open,
         (T::TcpAck, Reply::Tcp { .. }) => Unfiltered,
@@ -213,6 +220,7 @@ mod tests {
             (Technique::TcpSyn, reset, "closed"),
             (Technique::TcpSyn, None, "filtered"),
             (Technique::TcpSyn, port, "filtered"),
+            (Technique::TcpConnect, port, "closed"),
             (Technique::TcpXmas, reset, "closed"),
             (Technique::TcpXmas, None, "open|filtered"),
             (Technique::TcpXmas, port, "filtered"),
