@@ -13,7 +13,7 @@ pub fn json(report: &RunReport) -> String {
     text
 }
 
-/// The JSON Schema of [`json`]'s output, for the version that this build writes.
+/// The JSON Schema of [`json()`]'s output, for the version that this build writes.
 pub fn report_schema() -> Value {
     let mut schema = schema_for!(RunReport);
     schema.insert("$id".to_owned(), json!(format!("urn:scandrill:report:{}", RunReport::VERSION)));
