@@ -50,12 +50,14 @@ enum Form {
 
 impl Addresses {
     /// Gives every range that the rules name a place in the lab, the widest first.
-    pub fn of(lines: &[Vec<Word>], format: Format, onto: &Onto) -> Self {
-        let named = lines.iter().flatten().filter_map(literal).map(|literal| literal.net);
+    pub fn of(files: &[(Vec<Vec<Word>>, Format)], onto: &Onto) -> Self {
+        let words = files.iter().flat_map(|(lines, _)| lines.iter().flatten());
+        let named = words.filter_map(literal).map(|literal| literal.net);
         let mut named: Vec<IpNet> = named.filter(|net| !stays(*net)).collect();
         named.sort_by_key(|net| (room_len(*net), net.prefix_len(), *net));
         named.dedup();
-        let own = own_addresses(lines, format);
+        let own: BTreeSet<IpNet> =
+            files.iter().flat_map(|(lines, format)| own_addresses(lines, *format)).collect();
         let mut rooms = Rooms::default();
         for net in named.into_iter().filter(|net| !own.contains(net) && *net != IpNet::V6(GLOBAL_V6)) {
             rooms.place(net);

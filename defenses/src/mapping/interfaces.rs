@@ -63,7 +63,7 @@ const CARDS: [&str; 16] = [
 
 impl Interfaces {
     /// Finds out which interfaces the rules name.
-    pub fn of(lines: &[Vec<Word>], onto: &Onto) -> Self {
+    pub fn of<'a>(lines: impl Iterator<Item = &'a Vec<Word<'a>>>, onto: &Onto) -> Self {
         let mut mentions: Vec<(String, usize)> = Vec::new();
         for words in lines {
             let weight =
@@ -204,7 +204,7 @@ mod tests {
     fn outer(text: &str) -> Option<String> {
         let lines: Vec<_> = text.lines().map(|line| words(line, Format::IptablesSave)).collect();
         let target = ("198.18.0.1".parse().unwrap(), "fd00:198:18::1".parse().unwrap());
-        Interfaces::of(&lines, &Onto { interface: "eth0".to_owned(), target, outer: None }).outer
+        Interfaces::of(lines.iter(), &Onto { interface: "eth0".to_owned(), target, outer: None }).outer
     }
 
     #[test]

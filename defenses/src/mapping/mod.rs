@@ -87,17 +87,31 @@ impl fmt::Display for Mapping {
 
 /// Rewrites a user's rules for a lab.
 pub fn map(text: &str, format: Format, onto: &Onto) -> Mapped {
-    let lines: Vec<Vec<Word>> = text.lines().map(|line| words(line, format)).collect();
-    let interfaces = Interfaces::of(&lines, onto);
-    let addresses = Addresses::of(&lines, format, onto);
-    let mut mapped = Mapped { text: String::with_capacity(text.len()), mappings: Vec::new() };
-    for (line, words) in text.split_inclusive('\n').zip(&lines) {
-        let mut changes = addresses.changes(words);
-        changes.extend(interfaces.changes(words, format));
-        changes.sort_by_key(|change| change.span.start);
-        apply(line, &changes, &mut mapped);
-    }
-    mapped
+    map_all(&[(text, format)], onto).swap_remove(0)
+}
+
+/// Rewrites several files that belong together: what one of them names is the same thing in all of them.
+pub fn map_all(files: &[(&str, Format)], onto: &Onto) -> Vec<Mapped> {
+    let cut: Vec<(Vec<Vec<Word>>, Format)> = files
+        .iter()
+        .map(|&(text, format)| (text.lines().map(|line| words(line, format)).collect(), format))
+        .collect();
+    let interfaces = Interfaces::of(cut.iter().flat_map(|(lines, _)| lines), onto);
+    let addresses = Addresses::of(&cut, onto);
+    files
+        .iter()
+        .zip(&cut)
+        .map(|((text, _), (lines, format))| {
+            let mut mapped = Mapped { text: String::with_capacity(text.len()), mappings: Vec::new() };
+            for (line, words) in text.split_inclusive('\n').zip(lines) {
+                let mut changes = addresses.changes(words);
+                changes.extend(interfaces.changes(words, *format));
+                changes.sort_by_key(|change| change.span.start);
+                apply(line, &changes, &mut mapped);
+            }
+            mapped
+        })
+        .collect()
 }
 
 /// New text for a part of a line.

@@ -63,6 +63,16 @@ fn what_means_everyone_or_the_link_stays() {
 }
 
 #[test]
+fn files_that_belong_together_share_what_they_name() {
+    let sets = "create bad hash:net family inet\nadd bad 203.0.113.0/24\n";
+    let rules =
+        "-A INPUT -i ens18 -s 198.51.100.0/24 -j ACCEPT\n-A INPUT -i ens18 -s 203.0.113.9/32 -j ACCEPT\n";
+    let mapped = map_all(&[(sets, Format::IptablesSave), (rules, Format::IptablesSave)], &onto());
+    assert!(mapped[0].text.ends_with("add bad 198.19.129.0/24\n"), "{}", mapped[0].text);
+    assert!(mapped[1].text.contains("-s 198.19.128.0/24") && mapped[1].text.contains("-s 198.19.129.9/32"));
+}
+
+#[test]
 fn masks_are_no_addresses() {
     let rules = "-A INPUT -m recent --set --name x --mask 255.255.255.0 --rsource\n\
                  -A INPUT -m recent --set --name y --mask ffff:ffff:ffff:ffff:: --rsource\n";
