@@ -11,13 +11,13 @@ export PATH := $(PATH):$(CARGO_HOME)/bin
 CARGO = cargo
 NEXTEST := $(shell PATH="$(PATH)" cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: drill test test-rootless setup format lint doc tests
+.PHONY: drill test test-rootless setup format lint doc example tests
 .NOTPARALLEL:
 
 drill: setup
 	@$(CARGO) run --release --locked --quiet --package scandrill -- run
 
-test: setup format lint doc tests
+test: setup format lint doc example tests
 
 setup:
 	@./setup.sh
@@ -33,6 +33,12 @@ lint:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+# A user's own project, outside the workspace: with the same versions and profile, nothing is built twice for it.
+example:
+	@cp Cargo.lock examples/firewall-tests/Cargo.lock
+	CARGO_TARGET_DIR="$(CURDIR)/target" CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only \
+		$(CARGO) test --quiet --manifest-path examples/firewall-tests/Cargo.toml
 
 # Last, so that the closing line of the test runner is the last of all.
 tests:
