@@ -13,13 +13,27 @@ pub(super) fn lines(report: &RunReport, style: Style) -> Vec<String> {
     lines
 }
 
-/// `scandrill 0.1.0 on kernel 6.18, as root; nft: nftables v1.0.6`.
+/// `scandrill 0.1.0 on kernel 6.18, as root; nft v1.0.6, nmap 7.93`.
 fn environment(report: &RunReport) -> String {
     let who = if report.environment.root { "root" } else { "an ordinary user" };
-    let mut parts =
-        vec![format!("scandrill {} on kernel {}, as {who}", report.scandrill, report.environment.kernel)];
-    parts.extend(report.environment.tools.iter().map(|(program, version)| format!("{program}: {version}")));
-    parts.join("; ")
+    let place = format!("scandrill {} on kernel {}, as {who}", report.scandrill, report.environment.kernel);
+    let tools = &report.environment.tools;
+    // `iptables-nft` speaks for `iptables-nft-restore`, which comes from the same package.
+    let is_part = |name: &str| name.match_indices('-').any(|(end, _)| tools.contains_key(&name[..end]));
+    let told = tools.iter().filter(|(name, _)| !is_part(name));
+    let told: Vec<String> =
+        told.map(|(name, version)| format!("{name} {}", version_number(version))).collect();
+    if told.is_empty() { place } else { format!("{place}; {}", told.join(", ")) }
+}
+
+/// The number in what a program says of its version; all that it says where there is none.
+fn version_number(said: &str) -> &str {
+    let number = |word: &&str| {
+        let digits = word.strip_prefix('v').unwrap_or(word);
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.contains('.')
+    };
+    let word = said.split_whitespace().find(number).unwrap_or(said);
+    word.trim_end_matches([',', ';']).split('(').next().unwrap_or(word)
 }
 
 /// The verdict in its colour, then `2 failed of 3 cases; ...`.
@@ -80,6 +94,20 @@ fn exit_code(cases: Collected, skips: Skips) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_found_in_what_a_program_says() {
+        let said = [
+            ("nftables v1.0.6 (Lester Gooch #5)", "v1.0.6"),
+            ("ipset v7.17, protocol version: 7", "v7.17"),
+            ("GNU bash, version 5.2.15(1)-release (x86_64-pc-linux-gnu)", "5.2.15"),
+            ("Nmap version 7.93 ( https://nmap.org )", "7.93"),
+            ("unknown", "unknown"),
+        ];
+        for (text, number) in said {
+            assert_eq!(version_number(text), number);
+        }
+    }
 
     #[test]
     fn the_exit_code_is_told_in_words() {
