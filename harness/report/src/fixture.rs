@@ -32,8 +32,12 @@ pub fn nothing_ran() -> RunReport {
 }
 
 fn run(cases: Vec<CaseReport>) -> RunReport {
-    let tools =
-        [("nmap", "Nmap version 7.93 ( https://nmap.org )"), ("nft", "nftables v1.0.6 (Lester Gooch #5)")];
+    let tools = [
+        ("iptables-nft", "iptables v1.8.9 (nf_tables)"),
+        ("iptables-nft-restore", "iptables-nft-restore v1.8.9 (nf_tables)"),
+        ("nft", "nftables v1.0.6 (Lester Gooch #5)"),
+        ("nmap", "Nmap version 7.93 ( https://nmap.org )"),
+    ];
     RunReport {
         version: RunReport::VERSION,
         scandrill: "0.1.0".to_owned(),
