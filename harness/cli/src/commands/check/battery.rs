@@ -91,15 +91,17 @@ impl Named {
     }
 }
 
+/// The scenario in which each service is used once.
+const FIRST_LOOK: &str = "first-look";
+
 /// The scenario in which nobody attacks.
-pub const CLIENTS: &str = "clients";
+const CLIENTS: &str = "clients";
 
 /// The beginning of the name of a scenario in which a named source asks; its number follows.
 pub const NAMED: &str = "named-";
 
-/// The client beside an attack.
-const BYSTANDER: &str = "user";
-
+/// A single request.
+const ONCE: (u32, &str) = (1, "1/s");
 /// Requests of someone who loads a page with all that belongs to it.
 const BUSY: (u32, &str) = (20, "5/s");
 /// Requests of someone who reads it.
@@ -108,30 +110,22 @@ const SLOW: (u32, &str) = (4, "1/s");
 const BESIDE: (u32, &str) = (5, "5/s");
 
 impl Battery {
-    /// The scenarios, each with its name; the first takes least time.
-    pub fn scenarios(&self) -> Vec<(String, String)> {
-        let mut techniques: Vec<Technique> = Technique::iter().collect();
-        techniques.sort_by_key(|technique| *technique != Technique::IcmpEcho);
-        let scans = techniques.into_iter().map(|technique| (technique.to_string(), self.scan(technique)));
-        let named = self.named.iter().enumerate();
-        let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
-        scans.chain([(CLIENTS.to_owned(), self.clients())]).chain(named).collect()
+    /// One request to each service, so that it is known which of them strangers get at all.
+    pub fn first_look(&self, family: Family) -> (String, String) {
+        let user = |service: &Service| green(&format!("user of {service}"), *service, ONCE);
+        let users: String = self.services.iter().map(user).collect();
+        (FIRST_LOOK.to_owned(), self.target(family, &self.services) + &users)
     }
 
-    /// A source that the rules name asks what it may read; it is trusted or shut out, so nothing is a leak.
-    fn by_named(&self, source: &Named) -> String {
-        let tcp = self.services.iter().any(|service| service.protocol == Protocol::Tcp);
-        let technique = if tcp { Technique::TcpSyn } else { Technique::Udp };
-        let Named { range, .. } = source;
-        format!(
-            "family = \"{}\"\n{}[hosts.named]\nranges = [\"{range}\"]\n[[red]]\nhost = \"named\"\n\
-             source = \"{}\"\ntechnique = \"{technique}\"\nports = \"{}\"\nexpect.rest = [{}]\n",
-            Family::of(range.addr()),
-            self.target(),
-            source.address(),
-            self.scanned(technique),
-            quoted(readable(technique)),
-        )
+    /// Everything else over one family, each scenario with its name; clients use what `public` strangers get.
+    pub fn scenarios(&self, family: Family, public: &[Service]) -> Vec<(String, String)> {
+        let scans =
+            Technique::iter().map(|technique| (technique.to_string(), self.scan(technique, family, public)));
+        let named =
+            self.named.iter().enumerate().filter(|(_, source)| Family::of(source.range.addr()) == family);
+        let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
+        let clients = (!public.is_empty()).then(|| (CLIENTS.to_owned(), self.clients(family, public)));
+        scans.chain(clients).chain(named).collect()
     }
 
     /// The ports a technique asks.
@@ -140,46 +134,62 @@ impl Battery {
         self.ports.union(&of_protocol.map(|service| service.port).collect())
     }
 
-    fn scan(&self, technique: Technique) -> String {
-        let mut text = self.target();
-        let scanners: Vec<String> = self.scanners.iter().map(|scanner| format!("\"{scanner}\"")).collect();
+    fn scan(&self, technique: Technique, family: Family, public: &[Service]) -> String {
+        let mut text = self.target(family, public);
+        let scanners: Vec<String> = self.scanners.iter().map(Scanner::to_string).collect();
+        let scanners: Vec<&str> = scanners.iter().map(String::as_str).collect();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "[[red]]\ntechnique = \"{technique}\"\nscanner = [{}]", scanners.join(", "));
+        let _ = writeln!(text, "[[red]]\ntechnique = \"{technique}\"\nscanner = [{}]", quoted(&scanners));
         if technique.protocol() != Protocol::Icmp {
             let _ = writeln!(text, "ports = \"{}\"", self.scanned(technique));
         }
         let _ = writeln!(text, "expect.rest = [{}]", quoted(readable(technique)));
-        if self.services.iter().any(|service| service.protocol == Protocol::Tcp) {
+        if public.iter().any(|service| service.protocol == Protocol::Tcp) {
             text.push_str("expect.ban = true\n");
         }
         // TCP where there is one: a connection shows more than a datagram.
-        let served =
-            self.services.iter().min_by_key(|service| (service.protocol != Protocol::Tcp, service.port));
-        if let Some(service) = served {
-            text.push_str(&green(BYSTANDER, *service, BESIDE));
-        }
+        let used = public.iter().min_by_key(|service| (service.protocol != Protocol::Tcp, service.port));
+        text.extend(used.map(|service| green(&format!("user of {service}"), *service, BESIDE)));
         text
     }
 
-    fn clients(&self) -> String {
-        let both = self.services.iter().flat_map(|service| {
-            [
-                green(&format!("busy user of {service}"), *service, BUSY),
-                green(&format!("slow user of {service}"), *service, SLOW),
-            ]
+    fn clients(&self, family: Family, public: &[Service]) -> String {
+        let both = public.iter().flat_map(|service| {
+            [("busy", BUSY), ("slow", SLOW)]
+                .map(|(kind, requests)| green(&format!("{kind} user of {service}"), *service, requests))
         });
-        self.target() + &both.collect::<String>()
+        self.target(family, public) + &both.collect::<String>()
     }
 
-    fn target(&self) -> String {
-        let services: Vec<String> =
-            self.services.iter().map(|service| format!("\"{service} {}\"", service.kinds().0)).collect();
-        let rules: Vec<String> = (0..self.rules).map(|number| format!("\"{number}\"")).collect();
+    /// A source that the rules name asks what it may read; it is trusted or shut out, so nothing is a leak.
+    fn by_named(&self, source: &Named) -> String {
+        let tcp = self.services.iter().any(|service| service.protocol == Protocol::Tcp);
+        let technique = if tcp { Technique::TcpSyn } else { Technique::Udp };
+        let range = source.range;
         format!(
-            "backend = \"{}\"\n[target]\nservices = [{}]\nrules = [{}]\ncanary = \"none\"\n",
+            "{}[hosts.named]\nranges = [\"{range}\"]\n[[red]]\nhost = \"named\"\nsource = \"{}\"\n\
+             technique = \"{technique}\"\nports = \"{}\"\nexpect.rest = [{}]\n",
+            self.target(Family::of(range.addr()), &self.services),
+            source.address(),
+            self.scanned(technique),
+            quoted(readable(technique)),
+        )
+    }
+
+    /// The target. Bans are looked at on its first TCP service, so those come first that strangers get.
+    fn target(&self, family: Family, public: &[Service]) -> String {
+        let mut services = self.services.clone();
+        services.sort_by_key(|service| !public.contains(service));
+        let services: Vec<String> =
+            services.iter().map(|service| format!("{service} {}", service.kinds().0)).collect();
+        let services: Vec<&str> = services.iter().map(String::as_str).collect();
+        let rules: Vec<String> = (0..self.rules).map(|number| number.to_string()).collect();
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+        format!(
+            "family = \"{family}\"\nbackend = \"{}\"\n[target]\nservices = [{}]\nrules = [{}]\ncanary = \"none\"\n",
             self.backend,
-            services.join(", "),
-            rules.join(", ")
+            quoted(&services),
+            quoted(&rules)
         )
     }
 }
@@ -210,7 +220,7 @@ fn readable(technique: Technique) -> &'static [&'static str] {
 mod tests {
     use std::sync::Arc;
 
-    use scandrill_engine::{SourceFile, expand, plan_all, read};
+    use scandrill_engine::{Planned, SourceFile, expand, plan_all, read};
 
     use super::*;
 
@@ -227,16 +237,34 @@ mod tests {
         }
     }
 
+    /// Everything that is drilled over one family, planned.
+    fn planned(battery: &Battery, family: Family, public: &[Service]) -> Vec<Planned> {
+        let load = |_: &str| Ok(SourceFile::new("rules.sh", "iptables -P INPUT DROP\n"));
+        let all = std::iter::once(battery.first_look(family)).chain(battery.scenarios(family, public));
+        let scenarios = all.map(|(name, text)| {
+            let scenario = read(&name, &SourceFile::new(&name, text.as_str()), &load).unwrap();
+            plan_all(expand(&Arc::new(scenario), &[]), 1, |_| String::new()).unwrap()
+        });
+        scenarios.flatten().collect()
+    }
+
     #[test]
     fn every_scenario_of_the_battery_can_be_planned() {
         for services in ["22,80,udp/53", "8443", "udp/123"] {
-            for (name, text) in battery(services).scenarios() {
-                let load = |_: &str| Ok(SourceFile::new("rules.sh", "iptables -P INPUT DROP\n"));
-                let scenario = read(&name, &SourceFile::new(&name, text.as_str()), &load).unwrap();
-                let planned = plan_all(expand(&Arc::new(scenario), &[]), 1, |_| String::new()).unwrap();
-                assert!(!planned.is_empty(), "{text}");
+            for family in Family::iter() {
+                let battery = battery(services);
+                let cases = planned(&battery, family, &battery.services).len();
+                assert!(cases > planned(&battery, family, &[]).len());
             }
         }
+    }
+
+    #[test]
+    fn the_target_is_where_the_rules_have_been_mapped_to() {
+        let battery = battery("22");
+        let target = |family| planned(&battery, family, &[])[0].plan.target;
+        let (v4, v6) = super::super::TARGET;
+        assert_eq!((target(Family::V4), target(Family::V6)), (v4.into(), v6.into()));
     }
 
     #[test]

@@ -1,26 +1,25 @@
 //! `scandrill check`: a user's own rules, drilled with everything there is, and no scenario file.
 
 mod battery;
+mod drill;
 mod page;
 mod reading;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use ipnet::IpNet;
+use scandrill_defenses::DefenseError;
 use scandrill_defenses::mapping::{self, Mapping, Onto, Why};
-use scandrill_defenses::rules;
-use scandrill_engine::{BadFile, Planned, RunOptions, Scanner, SourceFile, expand, plan_all, read};
-use scandrill_model::{Backend, CaseReport, PortSet};
+use scandrill_defenses::rules::{self, Format};
+use scandrill_engine::{BadFile, Scanner, SourceFile};
+use scandrill_model::{Backend, PortSet};
 use strum::IntoEnumIterator;
 
 use self::battery::{Battery, Named, Service};
+use self::drill::Drill;
 use self::page::{Subject, page};
-use self::reading::Reading;
-use super::require_isolation;
-use super::run::{follow, jobs, scanner_parser, seed_of_now};
-use crate::captures::Captures;
+use super::run::{scanner_parser, seed_of_now};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::selection::quoted;
@@ -69,7 +68,7 @@ pub struct Args {
     /// The interface of your host that faces attackers, where the rules do not tell
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
-    /// Labs at the same time [default: twice the processors]
+    /// Labs at the same time [default: eight for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Start of all random choices [default: the time]
@@ -101,10 +100,8 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         scanners: args.scanner.clone(),
         named: mappings.iter().filter_map(named).take(NAMED_MAX).collect(),
     };
-    let planned = plan(&battery, &rules, seed, &repeat(args, seed))?;
-    require_isolation()?;
-    let cases = drill(&planned, args, seed, console)?;
-    let reading = Reading::of(&planned, &cases, &battery);
+    let drill = Drill { battery: &battery, rules: &rules, seed, args, console };
+    let reading = drill.run()?;
     let mapped = mappings.iter().map(Mapping::to_string).collect();
     let subject = Subject { rules: args.rules.clone(), mapped, repeat: repeat(args, seed) };
     console.out(&page(&reading, &battery, &subject))?;
@@ -125,21 +122,29 @@ fn rules_file(path: &str) -> Result<SourceFile, Failure> {
 /// The rules with the lab's interface and addresses in them, and what was changed.
 fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<(Vec<SourceFile>, Vec<Mapping>), Failure> {
     let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
-    let (mut files, mut mappings) = (Vec::new(), Vec::new());
-    for path in paths {
-        let file = rules_file(path)?;
-        let format = rules::detect(&file.name, &file.text).map_err(|error| BadFile {
-            file: file.clone(),
-            span: 0..0,
-            message: error.to_string(),
-            help: Some("iptables-save format, an nft file or a shell script is understood".to_owned()),
-        })?;
-        let mapped = mapping::map(&file.text, format, &onto);
-        files.push(SourceFile::new(file.name, mapped.text));
-        mappings
-            .extend(mapped.mappings.into_iter().filter(|new| !mappings.contains(new)).collect::<Vec<_>>());
+    let files = paths.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let formats = files.iter().map(format_of).collect::<Result<Vec<_>, _>>()?;
+    let texts: Vec<(&str, Format)> = files.iter().map(|file| &*file.text).zip(formats).collect();
+    let (mut rules, mut mappings) = (Vec::new(), Vec::new());
+    for (file, mapped) in files.iter().zip(mapping::map_all(&texts, &onto)) {
+        rules.push(SourceFile::new(file.name.clone(), mapped.text));
+        for mapping in mapped.mappings {
+            if !mappings.contains(&mapping) {
+                mappings.push(mapping);
+            }
+        }
     }
-    Ok((files, mappings))
+    Ok((rules, mappings))
+}
+
+fn format_of(file: &SourceFile) -> Result<Format, Failure> {
+    let bad = |error: DefenseError| BadFile {
+        file: file.clone(),
+        span: 0..0,
+        message: error.to_string(),
+        help: Some("iptables-save format, an nft file or a shell script is understood".to_owned()),
+    };
+    Ok(rules::detect(&file.name, &file.text).map_err(bad)?)
 }
 
 /// A range of others that the rules name, as one more source to ask from.
@@ -150,51 +155,6 @@ fn named(mapping: &Mapping) -> Option<Named> {
     let first = mapping.to.split('-').next()?;
     let range: IpNet = first.parse().or_else(|_| first.parse::<IpAddr>().map(IpNet::from)).ok()?;
     Some(Named { from: mapping.from.clone(), range })
-}
-
-fn plan(battery: &Battery, rules: &[SourceFile], seed: u64, repeat: &str) -> Result<Vec<Planned>, Failure> {
-    let load = |number: &str| {
-        let file = number.parse().ok().and_then(|number: usize| rules.get(number));
-        file.cloned().ok_or_else(|| "no such rules".to_owned())
-    };
-    let mut planned = Vec::new();
-    for (name, text) in battery.scenarios() {
-        let scenario = read(&name, &SourceFile::new(name.clone(), text), &load)?;
-        planned.extend(plan_all(expand(&Arc::new(scenario), &[]), seed, |_| repeat.to_owned())?);
-    }
-    Ok(planned)
-}
-
-/// Runs the first case alone, so that rules which do not load are told once; then all others.
-fn drill(planned: &[Planned], args: &Args, seed: u64, console: Console) -> Result<Vec<CaseReport>, Failure> {
-    let captures = Captures::in_folder(None)?;
-    let options = RunOptions {
-        seed,
-        jobs: jobs(args.jobs),
-        fail_fast: false,
-        captures: captures.folder().to_owned(),
-        keep_all_captures: false,
-        keep_events: true,
-    };
-    let (first, others) = planned.split_at(planned.len().min(1));
-    let mut cases = follow(first, &options, true, console).cases;
-    let stopped = cases.first().and_then(refusal);
-    if stopped.is_none() {
-        std::fs::create_dir_all(captures.folder())?;
-        cases.extend(follow(others, &options, args.quiet, console).cases);
-    }
-    captures.discard();
-    stopped.map_or(Ok(cases), Err)
-}
-
-/// Why there is no use in running further cases.
-fn refusal(case: &CaseReport) -> Option<Failure> {
-    if let Some(skipped) = &case.skipped {
-        let message = format!("these rules need {}", skipped.need);
-        return Some(Failure::Nothing { message, help: Some(skipped.mend.clone()) });
-    }
-    let first = case.problems.first()?;
-    Some(Failure::Unable { message: first.clone(), help: None })
 }
 
 /// The command that does the same again.

@@ -139,17 +139,24 @@ fn first_ranges(ports: &PortSet) -> String {
 }
 
 fn bans(reading: &Reading) -> Vec<String> {
-    let mut alike: BTreeMap<(u8, String), Vec<String>> = BTreeMap::new();
+    let mut alike: BTreeMap<(u8, String), BTreeMap<Family, Vec<String>>> = BTreeMap::new();
     for scan in reading.by_strangers() {
         let Some(said) = ban(scan.ban) else { continue };
-        alike.entry(said).or_default().push(format!("{} {}", by(scan, reading), family(scan.family)));
+        alike.entry(said).or_default().entry(scan.family).or_default().push(by(scan, reading));
     }
-    let all = reading.by_strangers().count();
-    let line = |((_, said), scans): ((u8, String), Vec<String>)| {
-        let whom = if scans.len() == all { "every scanner".to_owned() } else { scans.join(", ") };
-        format!("{said}: {whom}")
+    let line = |((_, said), families): ((u8, String), BTreeMap<Family, Vec<String>>)| {
+        let whom: Vec<String> =
+            families.into_iter().map(|(version, by)| scanners(version, &by, reading)).collect();
+        format!("{said}: {}", whom.join("; "))
     };
     alike.into_iter().map(line).collect()
+}
+
+/// `tcp-syn, udp over IPv4`, or `everyone over IPv4`.
+fn scanners(version: Family, by: &[String], reading: &Reading) -> String {
+    let all = reading.by_strangers().filter(|scan| scan.family == version).count();
+    let by = if by.len() == all { "every scanner".to_owned() } else { by.join(", ") };
+    format!("{by} over {}", family(version))
 }
 
 /// What a ban is called, and its rank on the page.

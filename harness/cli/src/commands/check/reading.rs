@@ -84,15 +84,19 @@ pub struct ClientSeen {
 }
 
 impl Reading {
-    /// Folds the reports of the cases that were planned.
-    pub fn of(planned: &[Planned], cases: &[CaseReport], battery: &Battery) -> Self {
-        let mut reading = Self::default();
+    /// Folds the reports of cases that were planned.
+    pub fn fold(&mut self, planned: &[Planned], cases: &[CaseReport], battery: &Battery) {
         for case in cases {
             if let Some(planned) = planned.iter().find(|planned| planned.plan.case == case.name) {
-                reading.see(&planned.plan, case, battery);
+                self.see(&planned.plan, case, battery);
             }
         }
-        reading
+    }
+
+    /// The services that any client has got over a family.
+    pub fn served(&self, family: Family) -> impl Iterator<Item = Service> {
+        let got = self.clients.iter().filter(move |client| client.family == family && client.served > 0);
+        got.map(|client| client.service)
     }
 
     /// What strangers read.
