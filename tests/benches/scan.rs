@@ -30,11 +30,13 @@ expect.rest = "closed"
 fn main() {
     dispatch(work);
     let file = SourceFile::new("scan.toml", SCENARIO);
-    let scenario = Arc::new(read("scan", &file, &|path| Err(format!("no {path}"))).expect("the scenario is right"));
+    let scenario =
+        Arc::new(read("scan", &file, &|path| Err(format!("no {path}"))).expect("the scenario is right"));
     let captures = tempfile::tempdir().expect("a directory").keep();
     let mut times: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     for round in 0..ROUNDS {
-        let planned = plan_all(expand(&scenario, &[]), round as u64, |_| String::new()).expect("it can be planned");
+        let planned =
+            plan_all(expand(&scenario, &[]), round as u64, |_| String::new()).expect("it can be planned");
         let options = RunOptions {
             seed: round as u64,
             jobs: 1,
@@ -56,7 +58,9 @@ fn main() {
 
 /// From the scanner's start to its result, by the event log.
 fn scanned_for(case: &CaseReport) -> Duration {
-    let at = |wanted: fn(&What) -> bool| case.events.iter().find(|event: &&Event| wanted(&event.what)).map(|event| event.at);
+    let at = |wanted: fn(&What) -> bool| {
+        case.events.iter().find(|event: &&Event| wanted(&event.what)).map(|event| event.at)
+    };
     let start = at(|what| matches!(what, What::ActorStarted { .. }));
     let end = at(|what| matches!(what, What::Scan { .. }));
     end.zip(start).map(|(end, start)| end.since(start)).expect("both events are in the log")
@@ -65,6 +69,9 @@ fn scanned_for(case: &CaseReport) -> Duration {
 fn tell(name: &str, times: &mut [Duration]) -> f64 {
     times.sort_unstable();
     let (median, worst) = (times[times.len() / 2].as_secs_f64(), times[times.len() - 1].as_secs_f64());
-    println!("{name}: 65,535 ports, {} runs, none missed: median {median:.2} s, worst {worst:.2} s", times.len());
+    println!(
+        "{name}: 65,535 ports, {} runs, none missed: median {median:.2} s, worst {worst:.2} s",
+        times.len()
+    );
     median
 }

@@ -40,17 +40,28 @@ count  = 5
 fn main() {
     dispatch(work);
     let file = SourceFile::new("soak.toml", scenario());
-    let scenario = Arc::new(read("soak", &file, &|path| Err(format!("no {path}"))).expect("the scenario is right"));
+    let scenario =
+        Arc::new(read("soak", &file, &|path| Err(format!("no {path}"))).expect("the scenario is right"));
     let captures = tempfile::tempdir().expect("a directory").keep();
     let planned = plan_all(expand(&scenario, &[]), 1, |_| String::new()).expect("it can be planned");
     let jobs = machine::cores() * 2;
-    let options =
-        RunOptions { seed: 1, jobs, fail_fast: false, captures, keep_all_captures: false, keep_events: false };
+    let options = RunOptions {
+        seed: 1,
+        jobs,
+        fail_fast: false,
+        captures,
+        keep_all_captures: false,
+        keep_events: false,
+    };
     let before = Left::now();
     let busy = AtomicBool::new(true);
     let report = std::thread::scope(|scope| {
         for _ in 0..machine::cores() {
-            scope.spawn(|| while busy.load(Ordering::Relaxed) { std::hint::spin_loop() });
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         let report = run(&planned, &options, &|_| ());
         busy.store(false, Ordering::Relaxed);
@@ -58,13 +69,20 @@ fn main() {
     });
     let after = Left::now();
     let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
-    println!("{passed} of {} cases passed in {} ms, {jobs} at a time, every core busy beside them", report.cases.len(), report.took.0);
+    println!(
+        "{passed} of {} cases passed in {} ms, {jobs} at a time, every core busy beside them",
+        report.cases.len(),
+        report.took.0
+    );
     println!("before: {before}\nafter:  {after}");
     for case in report.cases.iter().filter(|case| case.verdict != Verdict::Pass) {
         println!("{}: {:?} {:?}", case.name, case.problems, case.findings);
     }
     assert_eq!(passed, planned.len(), "a case flaked");
-    assert!(after.namespaces <= before.namespaces && after.children == before.children, "something was left behind");
+    assert!(
+        after.namespaces <= before.namespaces && after.children == before.children,
+        "something was left behind"
+    );
 }
 
 /// What a leak would show in.
@@ -90,13 +108,19 @@ impl Left {
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { children, namespaces, descriptors, resident_kib } = self;
-        write!(f, "{children} children, {namespaces} network namespaces, {descriptors} descriptors, {resident_kib} KiB resident")
+        write!(
+            f,
+            "{children} children, {namespaces} network namespaces, {descriptors} descriptors, {resident_kib} KiB resident"
+        )
     }
 }
 
 fn processes() -> Vec<String> {
     let names = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter_map(|name| name.into_string().ok()).filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect()
+    names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect()
 }
 
 /// The fourth field of `/proc/PID/stat`, after the name in brackets (proc_pid_stat(5)).

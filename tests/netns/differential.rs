@@ -26,10 +26,13 @@ const POLICIES: [(&str, &str); 8] = [
 /// each other, and each with the captures.
 fn scenario(technique: Technique, policy: &str) -> String {
     let ports = if technique == Technique::IcmpEcho { "" } else { "ports = \"7,20-30,78-82\"" };
-    let rest: Vec<String> = scandrill_engine::possible_states(technique).iter().map(|state| format!("\"{state}\"")).collect();
+    let rest: Vec<String> =
+        scandrill_engine::possible_states(technique).iter().map(|state| format!("\"{state}\"")).collect();
     let rest = rest.join(", ");
     let red = |name: &str, scanner: &str| {
-        format!("[[red]]\nname = \"{name}\"\ntechnique = \"{technique}\"\n{ports}\nscanner = \"{scanner}\"\nexpect.rest = [{rest}]\n")
+        format!(
+            "[[red]]\nname = \"{name}\"\ntechnique = \"{technique}\"\n{ports}\nscanner = \"{scanner}\"\nexpect.rest = [{rest}]\n"
+        )
     };
     let target = format!(
         "[target]\nservices = [\"tcp/22\", \"tcp/80 http\", \"udp/7 echo\"]\ndefense = [{policy}]\ncanary = \"none\"\n"
@@ -71,7 +74,8 @@ fn agree(name: &str, technique: Technique, family: Family, layer: &str) -> Resul
 
 fn planned(name: &str, text: String) -> Result<Planned, Failed> {
     let file = SourceFile::new(format!("{name}.toml"), text);
-    let scenario = Arc::new(read(name, &file, &|path| Err(format!("no {path}"))).map_err(|bad| bad.to_string())?);
+    let scenario =
+        Arc::new(read(name, &file, &|path| Err(format!("no {path}"))).map_err(|bad| bad.to_string())?);
     let cases = expand(&scenario, &[Scanner::Builtin]);
     let planned = plan_all(cases, 1, |_| String::new()).map_err(|bad| format!("{bad:?}"))?;
     planned.into_iter().next().ok_or_else(|| "no case".into())

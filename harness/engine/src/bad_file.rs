@@ -59,7 +59,8 @@ impl std::error::Error for BadFile {}
 /// The entry of `known` that is nearest to `word`, when one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
-    let (best, far) = known.into_iter().map(|candidate| (candidate, distance(candidate))).min_by_key(|pair| pair.1)?;
+    let (best, far) =
+        known.into_iter().map(|candidate| (candidate, distance(candidate))).min_by_key(|pair| pair.1)?;
     (far <= word.len().max(best.len()) / 2).then_some(best)
 }
 

@@ -25,5 +25,6 @@ pub use run::{Job, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
 pub use scenario::file::ScenarioFile;
 pub use scenario::{
-    Canary, Claim, Green, HostSettings, IcmpLimit, LoadRules, Prediction, Red, Scanner, Scenario, Target, read,
+    Canary, Claim, Green, HostSettings, IcmpLimit, LoadRules, Prediction, Red, Scanner, Scenario, Target,
+    read,
 };

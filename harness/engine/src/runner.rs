@@ -1,6 +1,7 @@
 //! Many cases: each in a worker of its own, several at once, exclusive ones alone; their logs judged, and the
 //! whole told as one report.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +14,7 @@ use scandrill_model::{
 
 use crate::bad_file::BadFile;
 use crate::case::Case;
-use crate::oracle::{Judgement, judge};
+use crate::oracle::{Judgement, judge, package_of};
 use crate::plan::{Plan, plan};
 use crate::run::Job;
 
@@ -61,7 +62,11 @@ pub type OnProgress<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
 ///
 /// # Errors
 /// Every file that is wrong; nothing has been built then.
-pub fn plan_all(cases: Vec<Case>, seed: u64, repeat: impl Fn(&Case) -> String) -> Result<Vec<Planned>, Vec<BadFile>> {
+pub fn plan_all(
+    cases: Vec<Case>,
+    seed: u64,
+    repeat: impl Fn(&Case) -> String,
+) -> Result<Vec<Planned>, Vec<BadFile>> {
     let mut planned = Vec::new();
     let mut bad: BTreeMap<String, BadFile> = BTreeMap::new();
     for case in cases {
@@ -78,8 +83,12 @@ pub fn plan_all(cases: Vec<Case>, seed: u64, repeat: impl Fn(&Case) -> String) -
 /// Runs all cases and tells what came of them.
 pub fn run(planned: &[Planned], options: &RunOptions, on_progress: OnProgress<'_>) -> RunReport {
     let start = clock::now();
-    let (alone, together): (Vec<_>, Vec<_>) = planned.iter().enumerate().partition(|(_, planned)| planned.plan.exclusive);
-    let pool = Pool { options, on_progress, stop: AtomicBool::new(false), judged: Mutex::new(BTreeMap::new()) };
+    let (alone, mut together): (Vec<_>, Vec<_>) =
+        planned.iter().enumerate().partition(|(_, planned)| planned.plan.exclusive);
+    // What takes longest begins first, so that nothing is waited for at the end.
+    together.sort_by_key(|(_, planned)| Reverse(planned.plan.expected_duration()));
+    let pool =
+        Pool { options, on_progress, stop: AtomicBool::new(false), judged: Mutex::new(BTreeMap::new()) };
     pool.run(&together, options.jobs.max(1));
     pool.run(&alone, 1);
     let judged = pool.judged.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +163,8 @@ fn now(what: What) -> Event {
 /// The worker's log; what kept it from being whole is an event at its end.
 fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
     let mut events = Vec::new();
-    let problem = |operation: &str, error: String| now(What::Problem { operation: operation.to_owned(), error });
+    let problem =
+        |operation: &str, error: String| now(What::Problem { operation: operation.to_owned(), error });
     if let Err(error) = std::fs::create_dir_all(folder) {
         return vec![problem(&format!("making {}", folder.display()), error.to_string())];
     }
@@ -226,7 +236,10 @@ fn report(
             claims.entry(&planned[*index].plan.scenario).or_default().push(claim.clone());
         }
     }
-    let claims = in_order(planned).into_iter().filter_map(|one| claim_report(one, claims.get(one.plan.scenario.as_str())?)).collect();
+    let claims = in_order(planned)
+        .into_iter()
+        .filter_map(|one| claim_report(one, claims.get(one.plan.scenario.as_str())?))
+        .collect();
     let cases: Vec<CaseReport> = judged.into_values().map(|judgement| judgement.report).collect();
     RunReport {
         version: RunReport::VERSION,
@@ -262,16 +275,29 @@ fn claim_report(planned: &Planned, outcomes: &[(Outcome, String)]) -> Option<Cla
     })
 }
 
-/// The machine, and the versions of the programs that the cases use.
+/// The machine, and the versions of what the cases use, by package: the programs of one have one version.
 fn environment(planned: &[Planned]) -> Environment {
     let needs: BTreeSet<&Need> = planned.iter().flat_map(|planned| &planned.plan.needs).collect();
-    let version = |need: &Need| match need {
-        Need::Program(program) => Some((program.clone(), machine::program_version(program)?)),
-        Need::UserIdRange => None,
+    let mut programs: BTreeMap<&str, &str> = BTreeMap::new();
+    for need in needs {
+        if let Need::Program(program) = need {
+            programs.entry(package_of(program)).or_insert(program);
+        }
+    }
+    let version = |(package, program): (&str, &str)| {
+        let says = machine::program_version(program)?;
+        let number = version_number(&says).map_or_else(|| says.clone(), str::to_owned);
+        Some((package.to_owned(), number))
     };
     Environment {
         kernel: machine::kernel_release(),
         root: machine::is_root(),
-        tools: needs.into_iter().filter_map(version).collect(),
+        tools: programs.into_iter().filter_map(version).collect(),
     }
+}
+
+/// The first word that looks like a version: `v1.8.9`, `5.2.15(1)-release`.
+fn version_number(says: &str) -> Option<&str> {
+    let words = says.split_whitespace().map(|word| word.trim_matches(|c: char| "(),v".contains(c)));
+    words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
 }

@@ -56,11 +56,13 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts to capture on an interface; everything from its return on is seen.
-    pub async fn start(host: &Host, interface: &str) -> Result<Self, LabError> {
+    /// Starts to capture on an interface; everything from its return on is seen. Of a burst of `burst` packets none is
+    /// lost, however late the reading thread comes to run.
+    pub async fn start(host: &Host, interface: &str, burst: usize) -> Result<Self, LabError> {
         let name = interface.to_owned();
-        let ring = host.blocking(move || open(&name)).await??;
-        let (stop, running) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "making a capture's pipe".to_owned())?;
+        let ring = host.blocking(move || open(&name, burst)).await??;
+        let (stop, running) =
+            pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "making a capture's pipe".to_owned())?;
         let packets = Arc::new(Mutex::new(Vec::new()));
         let (tell, ending) = oneshot::channel();
         let kept = Arc::clone(&packets);
@@ -89,9 +91,11 @@ impl Capture {
     }
 }
 
-fn open(interface: &str) -> Result<Ring, LabError> {
-    let index = nix::net::if_::if_nametoindex(interface).during(|| format!("finding interface {interface}"))?;
-    Ring::open(i32::try_from(index).unwrap_or(i32::MAX)).during(|| format!("opening a capture on {interface}"))
+fn open(interface: &str, burst: usize) -> Result<Ring, LabError> {
+    let index =
+        nix::net::if_::if_nametoindex(interface).during(|| format!("finding interface {interface}"))?;
+    Ring::open(i32::try_from(index).unwrap_or(i32::MAX), burst)
+        .during(|| format!("opening a capture on {interface}"))
 }
 
 /// Reads until the other end of `stop` closes and the ring is empty.
@@ -115,7 +119,8 @@ fn read(mut ring: Ring, stop: &OwnedFd, packets: &Mutex<Vec<CapturedPacket>>) ->
 
 /// Waits for a packet or the end; whether it is the end.
 fn wait(ring: &Ring, stop: &OwnedFd) -> Result<bool, LabError> {
-    let mut fds = [PollFd::new(ring.descriptor(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+    let mut fds =
+        [PollFd::new(ring.descriptor(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error).during(|| "waiting for packets to capture".to_owned()),

@@ -83,11 +83,12 @@ fn clear_environment(command: &mut Command) {
     command.env_clear().env("PATH", machine::search_path()).env("LC_ALL", "C").env("HOME", "/tmp");
 }
 
-/// The command as a person would type it.
+/// The command as a person would type it, to the end of its first line.
 fn in_words(command: &CommandLine) -> String {
     let mut words = vec![command.program.as_str()];
     words.extend(command.args.iter().map(String::as_str));
-    words.join(" ")
+    let words = words.join(" ");
+    words.lines().next().unwrap_or_default().to_owned()
 }
 
 async fn run(

@@ -164,5 +164,11 @@ fn quoted(payload: &[u8]) -> Option<Quoted> {
     let head = net.ip_payload_ref()?.payload;
     let number = |at: usize| Some(u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]));
     let first = if ECHOES.contains(&protocol) { 4 } else { 0 };
-    Some(Quoted { source, destination, protocol, source_port: number(first), destination_port: number(first + 2) })
+    Some(Quoted {
+        source,
+        destination,
+        protocol,
+        source_port: number(first),
+        destination_port: number(first + 2),
+    })
 }

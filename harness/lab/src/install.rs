@@ -16,21 +16,20 @@ use crate::sysctl;
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Takes everything off that rules can put in: nftables (and with it iptables-nft), both legacy families, sets.
-const CLEAR: &str = r#"
-nft flush ruleset || exit 1
+/// Takes everything off that rules can put in: nftables (and with it iptables-nft), both legacy families, sets. A file
+/// below /proc has no size, so only reading it tells whether it is empty.
+const CLEAR: &str = r#"# empty the firewall
+set -e -o pipefail
+nft flush ruleset
 for family in ip ip6; do
-    names=/proc/net/${family}_tables_names
-    test -s "$names" || continue
-    while read -r table; do
-        ${family/ip/ip}tables-legacy -t "$table" -F && ${family}tables-legacy -t "$table" -X || exit 1
-        ${family}tables-legacy -t "$table" -S | grep '^-P' | while read -r _ chain _; do
-            ${family}tables-legacy -t "$table" -P "$chain" ACCEPT || exit 1
-        done || exit 1
-    done < "$names"
+    for table in $(cat "/proc/net/${family}_tables_names" 2> /dev/null || true); do
+        tables() { "${family}tables-legacy" -t "$table" "$@"; }
+        tables -F
+        tables -X
+        for chain in $(tables -S | sed -n 's/^-P \([^ ]*\) .*/\1/p'); do tables -P "$chain" ACCEPT; done
+    done
 done
-command -v ipset > /dev/null || exit 0
-ipset destroy
+if command -v ipset > /dev/null; then ipset destroy; fi
 "#;
 
 /// A defense that is in.
@@ -66,6 +65,11 @@ pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError>
 }
 
 impl Installed {
+    /// How many kernel parameters it has changed, those that its scripts set among them.
+    pub fn parameters(&self) -> usize {
+        self.undos.iter().filter(|undo| matches!(undo, Undo::Sysctl { .. })).count()
+    }
+
     /// Undoes the steps in reverse and compares the kernel with what it was before; every error is kept.
     pub async fn remove(self) -> Result<(), LabErrors> {
         let mut errors = Vec::new();
@@ -89,7 +93,7 @@ impl Installed {
             Step::Sysctl { key, value } => self.set(key, value).await,
             Step::Load { loader: Loader::Script { .. }, text, origin } => self.script(origin, text).await,
             Step::Load { loader, text, origin } => {
-                self.undos.push(Undo::Rules);
+                self.rules_follow();
                 loader::load(&self.host, *loader, origin, text, LIMIT).await
             }
             Step::WriteFile { path, text } => self.write(Path::new(path), text),
@@ -112,11 +116,18 @@ impl Installed {
     /// A script may set kernel parameters too, so all of the namespace's are compared before and after.
     async fn script(&mut self, origin: &str, text: &str) -> Result<(), LabError> {
         let before = self.host.blocking(sysctl::all).await?;
-        self.undos.push(Undo::Rules);
+        self.rules_follow();
         let ran = loader::script(&self.host, origin, text, LIMIT).await;
         let after = self.host.blocking(sysctl::all).await?;
         self.undos.extend(changed(&before, &after));
         ran
+    }
+
+    /// From here on the firewall is not empty; it is emptied once.
+    fn rules_follow(&mut self) {
+        if !self.undos.iter().any(|undo| matches!(undo, Undo::Rules)) {
+            self.undos.push(Undo::Rules);
+        }
     }
 
     fn write(&mut self, path: &Path, text: &str) -> Result<(), LabError> {
@@ -141,7 +152,11 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), LabError> {
 /// The parameters that differ, with what they were.
 fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Undo> {
     let differs = |(key, value): &(&String, &String)| after.get(*key).is_some_and(|now| now != *value);
-    before.iter().filter(differs).map(|(key, value)| Undo::Sysctl { key: key.clone(), value: value.clone() }).collect()
+    before
+        .iter()
+        .filter(differs)
+        .map(|(key, value)| Undo::Sysctl { key: key.clone(), value: value.clone() })
+        .collect()
 }
 
 async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {

@@ -42,7 +42,8 @@ fn command(loader: Loader) -> CommandLine {
 /// The line that a program's words name: `/dev/stdin:5:9-12`, `line 3`, `line: 3`, `Error in line 2`.
 fn line_named(loader: Loader, says: &str) -> Option<usize> {
     let number = |rest: &str| {
-        let digits: String = rest.trim_start_matches([' ', ':']).chars().take_while(char::is_ascii_digit).collect();
+        let digits: String =
+            rest.trim_start_matches([' ', ':']).chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
     };
     match loader {
@@ -54,7 +55,8 @@ fn line_named(loader: Loader, says: &str) -> Option<usize> {
 }
 
 fn refused(origin: &str, text: &str, line: Option<usize>, tool_says: String) -> LabError {
-    let quoted = line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).map(|line| line.trim().to_owned());
+    let quoted =
+        line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).map(|line| line.trim().to_owned());
     let tool_says = tool_says.replace("/dev/stdin", origin);
     LabError::Loader { origin: origin.to_owned(), line, text: quoted, tool_says }
 }
@@ -71,7 +73,8 @@ source "$1"
 /// Runs a shell script of an administrator's commands.
 pub(crate) async fn script(host: &Host, origin: &str, text: &str, limit: Duration) -> Result<(), LabError> {
     let path = format!("/run/scandrill-script-{}", host.name());
-    std::fs::write(&path, text).map_err(|source| LabError::Io { operation: format!("write {path}"), source })?;
+    std::fs::write(&path, text)
+        .map_err(|source| LabError::Io { operation: format!("write {path}"), source })?;
     let command = CommandLine {
         program: "bash".to_owned(),
         args: vec!["-c".to_owned(), STRICT.to_owned(), origin.to_owned(), path.clone()],

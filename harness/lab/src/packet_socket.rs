@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::{TimeSpec};
+use nix::sys::time::TimeSpec;
 use scandrill_model::Stamp;
 
 use crate::clock;
@@ -33,7 +33,8 @@ impl PacketSocket {
     /// Opens it on `interface`; it sends to the Ethernet address `next_hop` and receives what comes in for
     /// `receive_for`. It must run on a thread inside the host.
     pub fn open(interface: &str, next_hop: [u8; 6], receive_for: &[IpAddr]) -> Result<Self, LabError> {
-        let index = nix::net::if_::if_nametoindex(interface).during(|| format!("finding interface {interface}"))?;
+        let index =
+            nix::net::if_::if_nametoindex(interface).during(|| format!("finding interface {interface}"))?;
         let interface = i32::try_from(index).unwrap_or(i32::MAX);
         let socket = sys::socket().during(|| "opening a packet socket".to_owned())?;
         sys::attach(&socket, &filter(receive_for)).during(|| "filtering a packet socket".to_owned())?;
@@ -55,7 +56,8 @@ impl PacketSocket {
     pub fn receive(&mut self, mut each: impl FnMut(Stamp, &[u8])) -> Result<usize, LabError> {
         let mut total = 0;
         loop {
-            let lengths = sys::receive(&self.socket, &mut self.buffer).during(|| "receiving packets".to_owned())?;
+            let lengths =
+                sys::receive(&self.socket, &mut self.buffer).during(|| "receiving packets".to_owned())?;
             let now = clock::now();
             for (packet, length) in self.buffer.chunks(LARGEST).zip(&lengths) {
                 each(now, &packet[..(*length).min(LARGEST)]);
@@ -142,7 +144,10 @@ fn jump_equal(k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 }
 
 /// The system calls that no safe wrapper covers.
-#[expect(unsafe_code, reason = "sendmmsg, recvmmsg and packet socket options have no safe wrapper for link addresses")]
+#[expect(
+    unsafe_code,
+    reason = "sendmmsg, recvmmsg and packet socket options have no safe wrapper for link addresses"
+)]
 mod sys {
     use std::mem;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -255,7 +260,13 @@ mod sys {
         let count = u32::try_from(messages.len()).unwrap_or(0);
         // SAFETY: each header points at a vector over its own slot of `buffer`, all alive and not otherwise used.
         let done = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, libc::MSG_DONTWAIT, std::ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
         };
         match Errno::result(done) {
             Ok(done) => {

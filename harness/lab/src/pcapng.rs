@@ -29,7 +29,9 @@ pub fn write_pcapng(
     comment: &dyn Fn(&CapturedPacket) -> Option<String>,
 ) -> Result<(), LabError> {
     let mut out = BufWriter::new(file);
-    write(&mut out, captures, comment).and_then(|()| out.flush()).during(|| "write the capture file".to_owned())
+    write(&mut out, captures, comment)
+        .and_then(|()| out.flush())
+        .during(|| "write the capture file".to_owned())
 }
 
 fn write(
@@ -42,8 +44,9 @@ fn write(
         block(out, INTERFACE_DESCRIPTION, &interface_description(captured))?;
     }
     let numbered = (0_u32..).zip(captures);
-    let mut packets: Vec<(u32, &CapturedPacket)> =
-        numbered.flat_map(|(index, captured)| captured.packets.iter().map(move |packet| (index, packet))).collect();
+    let mut packets: Vec<(u32, &CapturedPacket)> = numbered
+        .flat_map(|(index, captured)| captured.packets.iter().map(move |packet| (index, packet)))
+        .collect();
     packets.sort_by_key(|(_, packet)| packet.at);
     for (interface, packet) in packets {
         block(out, ENHANCED_PACKET, &enhanced_packet(interface, packet, comment(packet)))?;
@@ -79,10 +82,13 @@ fn interface_description(captured: &Captured) -> Vec<u8> {
 }
 
 fn enhanced_packet(interface: u32, packet: &CapturedPacket, comment: Option<String>) -> Vec<u8> {
-    let [high, low] = [packet.at.0 >> 32, packet.at.0 & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or(0));
+    let [high, low] =
+        [packet.at.0 >> 32, packet.at.0 & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or(0));
     let kept = u32::try_from(packet.bytes.len()).unwrap_or(0);
-    let mut body: Vec<u8> =
-        [interface, high, low, kept, packet.length.max(kept)].into_iter().flat_map(u32::to_le_bytes).collect();
+    let mut body: Vec<u8> = [interface, high, low, kept, packet.length.max(kept)]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
     body.extend(&packet.bytes);
     pad(&mut body);
     let direction = if packet.outgoing { OUTBOUND } else { INBOUND };

@@ -16,8 +16,8 @@ use crate::capture::CapturedPacket;
 const FRAME: usize = 256;
 /// Bytes of one block, a multiple of the page size.
 const BLOCK: usize = 1 << 18;
-/// 8 MiB in all: 32,768 slots.
-const BLOCKS: usize = 32;
+/// Most blocks of a ring: 64 MiB in all.
+const MOST_BLOCKS: usize = 256;
 /// Bytes kept of a packet, from its Ethernet header.
 const SNAP: usize = 128;
 
@@ -26,6 +26,7 @@ const SNAP: usize = 128;
 pub struct Ring {
     socket: OwnedFd,
     memory: NonNull<u8>,
+    blocks: usize,
     next: usize,
 }
 
@@ -33,17 +34,20 @@ pub struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    /// Opens a ring on an interface of the calling thread's network namespace. Both directions are seen.
-    pub fn open(interface: i32) -> Result<Self, Errno> {
+    /// Opens a ring on an interface of the calling thread's network namespace. Both directions are seen. It has room
+    /// for `packets` that nobody has read yet, as far as that is sensible.
+    pub fn open(interface: i32, packets: usize) -> Result<Self, Errno> {
+        let blocks = (packets * FRAME).div_ceil(BLOCK).clamp(1, MOST_BLOCKS);
         // SAFETY: no pointer is passed; protocol 0 receives nothing until the socket is bound.
-        let fd = Errno::result(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+        let fd =
+            Errno::result(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
         // SAFETY: the descriptor is new and owned by nobody else.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         let version = i32::try_from(libc::tpacket_versions::TPACKET_V2 as u32).unwrap_or(1);
         set(&socket, libc::PACKET_VERSION, &version)?;
-        set(&socket, libc::PACKET_RX_RING, &request())?;
-        let memory = map(&socket)?;
-        let ring = Self { socket, memory, next: 0 };
+        set(&socket, libc::PACKET_RX_RING, &request(blocks))?;
+        let memory = map(&socket, blocks)?;
+        let ring = Self { socket, memory, blocks, next: 0 };
         ring.bind(interface)?;
         Ok(ring)
     }
@@ -56,7 +60,11 @@ impl Ring {
         address.sll_ifindex = interface;
         // SAFETY: the pointer and the length describe `address`, which lives through the call.
         let done = unsafe {
-            libc::bind(self.socket.as_raw_fd(), std::ptr::from_ref(&address).cast(), length::<libc::sockaddr_ll>())
+            libc::bind(
+                self.socket.as_raw_fd(),
+                std::ptr::from_ref(&address).cast(),
+                length::<libc::sockaddr_ll>(),
+            )
         };
         Errno::result(done).map(drop)
     }
@@ -78,7 +86,7 @@ impl Ring {
         let frame = unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(start), FRAME) };
         let packet = read(frame);
         status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.next = (self.next + 1) % (BLOCKS * BLOCK / FRAME);
+        self.next = (self.next + 1) % (self.blocks * BLOCK / FRAME);
         Some(packet)
     }
 
@@ -104,24 +112,25 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: the mapping was made with this address and length, and nothing refers to it any more.
-        unsafe { libc::munmap(self.memory.as_ptr().cast(), BLOCK * BLOCKS) };
+        unsafe { libc::munmap(self.memory.as_ptr().cast(), BLOCK * self.blocks) };
     }
 }
 
-fn request() -> libc::tpacket_req {
+fn request(blocks: usize) -> libc::tpacket_req {
     let number = |count: usize| u32::try_from(count).unwrap_or(0);
     libc::tpacket_req {
         tp_block_size: number(BLOCK),
-        tp_block_nr: number(BLOCKS),
+        tp_block_nr: number(blocks),
         tp_frame_size: number(FRAME),
-        tp_frame_nr: number(BLOCK * BLOCKS / FRAME),
+        tp_frame_nr: number(BLOCK * blocks / FRAME),
     }
 }
 
-fn map(socket: &OwnedFd) -> Result<NonNull<u8>, Errno> {
+fn map(socket: &OwnedFd, blocks: usize) -> Result<NonNull<u8>, Errno> {
     let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
     // SAFETY: a new mapping, chosen by the kernel, of the length that was asked for with the ring.
-    let memory = unsafe { libc::mmap(std::ptr::null_mut(), BLOCK * BLOCKS, access, flags, socket.as_raw_fd(), 0) };
+    let memory =
+        unsafe { libc::mmap(std::ptr::null_mut(), BLOCK * blocks, access, flags, socket.as_raw_fd(), 0) };
     if memory == libc::MAP_FAILED {
         return Err(Errno::last());
     }

@@ -17,18 +17,18 @@ const LIMIT: Duration = Duration::from_secs(60);
 const ASKED_FOR: usize = 200;
 
 /// Everything that rules can put into the kernel, each part under a heading.
-const DUMP: &str = r#"
+const DUMP: &str = r#"# read the firewall back
 set -e
 echo '== nft'
 ruleset=$(nft -j -s list ruleset)
 echo "$ruleset"
 case $ruleset in *'"table"'*)
-    echo '== iptables nft'; iptables-nft-save 2>/dev/null
-    echo '== ip6tables nft'; ip6tables-nft-save 2>/dev/null ;;
+    echo '== iptables nft'; iptables-nft-save 2> /dev/null
+    echo '== ip6tables nft'; ip6tables-nft-save 2> /dev/null ;;
 esac
-if test -s /proc/net/ip_tables_names; then echo '== iptables legacy'; iptables-legacy-save; fi
-if test -s /proc/net/ip6_tables_names; then echo '== ip6tables legacy'; ip6tables-legacy-save; fi
-if command -v ipset > /dev/null; then echo '== ipset'; ipset -t save; fi
+if grep -qs . /proc/net/ip_tables_names; then echo '== iptables legacy'; iptables-legacy-save; fi
+if grep -qs . /proc/net/ip6_tables_names; then echo '== ip6tables legacy'; ip6tables-legacy-save; fi
+if command -v ipset > /dev/null; then echo '== ipset'; ipset save; fi
 "#;
 
 /// What was read back: lines by where they come from.
@@ -73,10 +73,12 @@ impl Snapshot {
     /// Each line in which this one differs from `reference`, in words.
     pub fn differences(&self, reference: &Self) -> Vec<String> {
         let mut differences = Vec::new();
-        let names: std::collections::BTreeSet<&String> = self.parts.keys().chain(reference.parts.keys()).collect();
+        let names: std::collections::BTreeSet<&String> =
+            self.parts.keys().chain(reference.parts.keys()).collect();
         let none = Vec::new();
         for name in names {
-            let (own, other) = (self.parts.get(name).unwrap_or(&none), reference.parts.get(name).unwrap_or(&none));
+            let (own, other) =
+                (self.parts.get(name).unwrap_or(&none), reference.parts.get(name).unwrap_or(&none));
             differences.extend(beyond(other, own).map(|line| format!("{name}: missing: {line}")));
             differences.extend(beyond(own, other).map(|line| format!("{name}: not asked for: {line}")));
             if own != other && differences.is_empty() {
@@ -99,7 +101,7 @@ impl Snapshot {
             } else if name == "nft" {
                 snapshot.part(name).extend(nft_objects(line));
             } else if name == "ipset" {
-                snapshot.part(name).push(line.to_owned());
+                snapshot.part(name).extend(set_created(line));
             } else {
                 snapshot.iptables_line(name, line);
             }
@@ -126,6 +128,12 @@ impl Snapshot {
     }
 }
 
+/// A set without the number that its hash starts with; its contents are left aside.
+fn set_created(line: &str) -> Option<String> {
+    let created = line.strip_prefix("create ")?;
+    Some(created.split(" initval ").next().unwrap_or(created).to_owned())
+}
+
 /// The lines of `lines` that `other` has not, as often as they are more.
 fn beyond<'a>(other: &'a [String], lines: &'a [String]) -> impl Iterator<Item = &'a String> {
     let mut left: BTreeMap<&String, usize> = BTreeMap::new();
@@ -148,7 +156,9 @@ fn nft_objects(json: &str) -> Vec<String> {
     let Some(objects) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) else { return Vec::new() };
     let mut lines = Vec::new();
     for object in objects {
-        let Some((kind, body)) = object.as_object_mut().and_then(|object| object.iter_mut().next()) else { continue };
+        let Some((kind, body)) = object.as_object_mut().and_then(|object| object.iter_mut().next()) else {
+            continue;
+        };
         if kind != "metainfo" {
             let kind = kind.clone();
             tidy(body, &kind);
@@ -184,20 +194,36 @@ fn without_counters(value: &mut Value) {
 
 /// Asks the host's kernel for each iptables rule of `reference` by itself (`iptables -C`); gives those it has not.
 pub async fn check_rules(host: &Host, reference: &Snapshot) -> Result<Vec<String>, LabError> {
-    let programs = ["iptables", "ip6tables"].map(|stem| ["nft", "legacy"].map(|backend| (stem, backend)));
-    let mut script = String::new();
-    for (stem, backend) in programs.into_iter().flatten() {
-        let lines = reference.parts.get(&format!("{stem} {backend}")).into_iter().flatten();
-        for line in lines.filter(|line| line.contains(" -A ")).take(ASKED_FOR) {
-            let asked = line.replacen(" -A ", " -C ", 1);
-            let quoted = line.replace('\'', "'\\''");
-            script.push_str(&format!("{stem}-{backend} {asked} 2> /dev/null || echo '{stem}-{backend} has not: {quoted}'\n"));
-        }
-    }
-    if script.is_empty() {
-        return Ok(Vec::new());
+    let mut script = String::from("# ask for each rule\n");
+    for program in ["iptables", "ip6tables"]
+        .into_iter()
+        .flat_map(|stem| ["nft", "legacy"].map(|backend| (stem, backend)))
+    {
+        let lines = reference.parts.get(&format!("{} {}", program.0, program.1)).into_iter().flatten();
+        script.extend(
+            lines.filter(|line| line.contains(" -A ")).take(ASKED_FOR).map(|line| question(program, line)),
+        );
     }
     let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), script] };
-    let asked = host.output(&command, None, LIMIT).await?;
+    let asked = host.output(&command, None, LIMIT).await?.success(&command)?;
     Ok(String::from_utf8_lossy(&asked.stdout).lines().map(str::to_owned).collect())
+}
+
+/// The masks that iptables-save prints for `recent` where a rule has none; asked for in so many words, such a rule is
+/// not found (iptables 1.8.9).
+const DEFAULT_MASKS: [&str; 2] =
+    [" --mask 255.255.255.255", " --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"];
+
+/// A line of bash that prints a rule which is not there.
+fn question((stem, backend): (&str, &str), line: &str) -> String {
+    let asked = line.replacen(" -A ", " -C ", 1);
+    let without_mask = DEFAULT_MASKS.iter().fold(asked.clone(), |asked, mask| asked.replace(mask, ""));
+    let quoted = line.replace('\'', "'\\''");
+    let program = format!("{stem}-{backend}");
+    let again = if without_mask == asked {
+        String::new()
+    } else {
+        format!("|| {program} {without_mask} 2> /dev/null ")
+    };
+    format!("{program} {asked} 2> /dev/null {again}|| echo '{program} has not: {quoted}'\n")
 }

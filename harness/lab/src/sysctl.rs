@@ -31,8 +31,12 @@ pub(crate) fn all() -> BTreeMap<String, String> {
         for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if let (Ok(name), Ok(value)) = (path.strip_prefix("/proc/sys"), fs::read_to_string(&path)) {
-                found.insert(name.to_string_lossy().replace('.', "|").replace('/', ".").replace('|', "/"), value.trim().to_owned());
+            } else if let (Ok(name), Ok(value)) = (path.strip_prefix("/proc/sys"), fs::read_to_string(&path))
+            {
+                found.insert(
+                    name.to_string_lossy().replace('.', "|").replace('/', ".").replace('|', "/"),
+                    value.trim().to_owned(),
+                );
             }
         }
     }

@@ -26,7 +26,8 @@ struct Waiting<'a> {
 
 /// Runs all actors to their end.
 pub async fn act<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<Acted<'a>>, Trouble> {
-    let reds = plan.reds.iter().map(|red| Waiting { after: &red.after, run: Box::pin(run_red(red, lab, log)) });
+    let reds =
+        plan.reds.iter().map(|red| Waiting { after: &red.after, run: Box::pin(run_red(red, lab, log)) });
     let greens = plan.greens.iter().map(|green| Waiting {
         after: &green.after,
         run: Box::pin(async move {

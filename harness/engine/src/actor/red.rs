@@ -38,7 +38,8 @@ pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<Sca
 fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
     let operation = scanning(plan.technique);
     let mut scan = Scan::new(plan).trouble(&operation)?;
-    let mut socket = PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
+    let mut socket =
+        PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
     let mut batch = Batch::default();
     while !scan.is_finished() {
         scan.poll_transmit(clock::now(), &mut batch);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scandrill_model::{
-    BanExpectation, Bound, CellFacts, Finding, GreenExpectation, PortSet, PortState, Reason, RedExpectation,
-    StateSet, Technique, Verdict,
+    BanExpectation, Bound, CellFacts, Finding, GreenExpectation, PortSet, PortState, Protocol, Reason,
+    RedExpectation, StateSet, Technique, Verdict,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -40,8 +40,15 @@ impl ScanView<'_> {
         let answered = self.answered().len();
         vec![
             format!("scanner: {}", summary(self.states)),
-            format!("captures: {probes} probes at the target's end, {answered} of {} ports answered", self.ports.len()),
-            format!("control: {} of {} ports answered without the defense", self.control.len(), self.ports.len()),
+            format!(
+                "captures: {probes} probes at the target's end, {answered} of {} ports answered",
+                self.ports.len()
+            ),
+            format!(
+                "control: {} of {} ports answered without the defense",
+                self.control.len(),
+                self.ports.len()
+            ),
         ]
     }
 
@@ -49,38 +56,28 @@ impl ScanView<'_> {
         self.cells.values().filter(|cell| cell.reply.is_some()).map(|cell| cell.port).collect()
     }
 
-    /// `closed ports`, `open ports` or `ports`: what they are without a defense.
-    fn kind(&self, ports: &PortSet) -> &'static str {
-        let served = ports.intersection(&self.served).len();
-        match (self.technique.protocol(), served) {
-            (scandrill_model::Protocol::Icmp, _) => "hosts",
-            (_, 0) => "closed ports",
-            (_, served) if served == ports.len() => "open ports",
-            _ => "ports",
+    /// What a port is without a defense.
+    fn kind(&self, port: u16) -> &'static str {
+        match (self.technique.protocol(), self.served.contains(port)) {
+            (Protocol::Icmp, _) => "hosts",
+            (Protocol::Tcp | Protocol::Udp, false) => "closed ports",
+            (Protocol::Tcp | Protocol::Udp, true) => "open ports",
         }
     }
 
-    /// `12 of 12 closed ports read closed`.
-    fn reading(&self, ports: &PortSet) -> String {
-        let mut groups: BTreeMap<(PortState, bool), PortSet> = BTreeMap::new();
-        for port in ports.iter() {
+    /// `tcp-xmas: 12 of 12 closed ports read closed`: how the ports of `group`, a part of `all`, read.
+    fn reading(&self, group: &PortSet, all: &PortSet) -> String {
+        let mut counts: BTreeMap<(&str, PortState), usize> = BTreeMap::new();
+        for port in group.iter() {
             if let Some(state) = self.states.get(&port) {
-                let group = groups.entry((*state, self.served.contains(port))).or_default();
-                *group = group.union(&PortSet::one(port));
+                *counts.entry((self.kind(port), *state)).or_default() += 1;
             }
         }
-        let words: Vec<String> = groups.iter().map(|((state, _), group)| self.share(group, ports, *state)).collect();
-        words.join("; ")
-    }
-
-    fn share(&self, group: &PortSet, of: &PortSet, state: PortState) -> String {
-        let kind = self.kind(group);
-        let all = match kind {
-            "closed ports" => of.without(&self.served),
-            "open ports" => of.intersection(&self.served),
-            _ => of.clone(),
+        let share = |((kind, state), count): ((&str, PortState), usize)| {
+            let of = all.iter().filter(|port| self.kind(*port) == kind).count();
+            format!("{count} of {of} {kind} read {state}")
         };
-        format!("{}: {} of {} {kind} read {state}", self.technique, group.len(), all.len())
+        format!("{}: {}", self.technique, counts.into_iter().map(share).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -95,8 +92,11 @@ fn summary(states: &BTreeMap<u16, PortState>) -> String {
 
 /// Compares everything that is expected of one scan.
 pub fn red(view: &ScanView<'_>, expect: &RedExpectation, seen: &Observations) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        expect.states.iter().map(|(ports, allowed)| states(view, &ports.intersection(view.ports), allowed)).collect();
+    let mut findings: Vec<Finding> = expect
+        .states
+        .iter()
+        .map(|(ports, allowed)| states(view, &ports.intersection(view.ports), allowed))
+        .collect();
     let named: PortSet = expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
     let rest = view.ports.without(&named);
     if let Some(allowed) = expect.rest.as_ref().filter(|_| !rest.is_empty()) {
@@ -116,14 +116,19 @@ fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
     let wrong: PortSet = ports.iter().filter(wrong).collect();
     let subject = format!("{}, ports {ports}", view.technique);
     if !wrong.is_empty() {
-        let observed = view.reading(if wrong.len() < ports.len() { &wrong } else { ports });
-        let observed = format!("{observed} (ports {})", shortened(&wrong));
+        let observed = wrong_reading(view, &wrong, ports);
         return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
     }
     match unproven(view, ports) {
         Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
-        None => view.finding(subject, allowed.to_string(), view.reading(ports), Verdict::Pass),
+        None => view.finding(subject, allowed.to_string(), view.reading(ports, ports), Verdict::Pass),
     }
+}
+
+/// How the ports that read wrong do read; which they are, where others read right.
+fn wrong_reading(view: &ScanView<'_>, wrong: &PortSet, all: &PortSet) -> String {
+    let reading = view.reading(wrong, all);
+    if wrong == all { reading } else { format!("{reading} (ports {})", shortened(wrong)) }
 }
 
 /// Beside a count of answers, `rest` speaks of the ports that gave none; the others must read as they do without
@@ -143,7 +148,7 @@ fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet
     let subject = format!("{}, ports that gave no answer", view.technique);
     let silent = ports.without(&answered);
     if !wrong.is_empty() {
-        let observed = format!("{} (ports {})", view.reading(&wrong), shortened(&wrong));
+        let observed = wrong_reading(view, &wrong, ports);
         return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
     }
     match unproven(view, &silent) {
@@ -204,7 +209,9 @@ fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observation
     let expected = match (expect.lands, expect.holds, expect.lifts) {
         (false, ..) => "the source is not banned".to_owned(),
         (true, Some(holds), _) => format!("the source is still banned {} ms after its last packet", holds.0),
-        (true, None, Some(lifts)) => format!("the source is served again {} ms after its last packet", lifts.0),
+        (true, None, Some(lifts)) => {
+            format!("the source is served again {} ms after its last packet", lifts.0)
+        }
         (true, None, None) => "the source is banned".to_owned(),
     };
     let subject = "ban of the source".to_owned();
@@ -225,7 +232,11 @@ fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observation
         (true, true) if landed => Verdict::Pass,
         (true, _) => Verdict::Fail,
     };
-    let observed = if landed { observed } else { format!("{observed}; it was never banned: its last probe was answered") };
+    let observed = if landed {
+        observed
+    } else {
+        format!("{observed}; it was never banned: its last probe was answered")
+    };
     let mut finding = view.finding(subject, expected, observed, verdict);
     finding.witnesses.push(format!("look: at {} ns", at.0));
     finding
@@ -248,7 +259,8 @@ fn last_probe_unanswered(view: &ScanView<'_>) -> bool {
 
 fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
     let probes = probes_in_order(view);
-    let first_unanswered = probes.iter().rposition(|(_, answered)| *answered).map_or(1, |last| last as u64 + 2);
+    let first_unanswered =
+        probes.iter().rposition(|(_, answered)| *answered).map_or(1, |last| last as u64 + 2);
     let (landed, count) = (first_unanswered <= probes.len() as u64, probes.len());
     let observed = if landed {
         format!("{}: from probe {first_unanswered} on, nothing was answered ({count} probes)", view.technique)
@@ -293,7 +305,13 @@ pub fn green(actor: &str, requests: &RequestsSeen, expect: &GreenExpectation) ->
         subject: "requests".to_owned(),
         expected,
         observed: observed.clone(),
-        verdict: if total == 0 { Verdict::Error } else if met { Verdict::Pass } else { Verdict::Fail },
+        verdict: if total == 0 {
+            Verdict::Error
+        } else if met {
+            Verdict::Pass
+        } else {
+            Verdict::Fail
+        },
         witnesses: vec![format!("client: last request over at {} ns", requests.at.0)],
     };
     checks.into_iter().flatten().map(finding).collect()

@@ -23,11 +23,24 @@ pub struct Testimony {
 type Exchange = (u16, u16);
 
 /// Reads the captures for one scan that ran from `from` to `until`.
-pub fn testimony(scan: &ScanPlan, from: Stamp, until: Stamp, at_target: &Captured, at_red: &Captured) -> Testimony {
+pub fn testimony(
+    scan: &ScanPlan,
+    from: Stamp,
+    until: Stamp,
+    at_target: &Captured,
+    at_red: &Captured,
+) -> Testimony {
     let during = |packet: &&CapturedPacket| (from..=until).contains(&packet.at);
-    let is_probe = |packet: &CapturedPacket| decode(packet).is_some_and(|decoded| probe_of(scan, &decoded).is_some());
-    let sent = at_red.packets.iter().filter(|packet| packet.outgoing).filter(during).filter(|packet| is_probe(packet));
-    let mut pairing = Pairing { scan, from, until, open: BTreeMap::new(), cells: BTreeMap::new(), arrived: 0 };
+    let is_probe =
+        |packet: &CapturedPacket| decode(packet).is_some_and(|decoded| probe_of(scan, &decoded).is_some());
+    let sent = at_red
+        .packets
+        .iter()
+        .filter(|packet| packet.outgoing)
+        .filter(during)
+        .filter(|packet| is_probe(packet));
+    let mut pairing =
+        Pairing { scan, from, until, open: BTreeMap::new(), cells: BTreeMap::new(), arrived: 0 };
     for packet in &at_target.packets {
         pairing.packet(packet);
     }
@@ -64,7 +77,8 @@ impl Pairing<'_> {
         self.open.insert(exchange, ours);
         if ours {
             self.arrived += 1;
-            let cell = self.cells.entry(port).or_insert_with(|| CellFacts { port, probes: Vec::new(), reply: None });
+            let cell =
+                self.cells.entry(port).or_insert_with(|| CellFacts { port, probes: Vec::new(), reply: None });
             cell.probes.push(at);
         }
     }
@@ -116,7 +130,9 @@ fn reply_of(scan: &ScanPlan, decoded: &Decoded) -> Option<(Exchange, u16, Reply)
         (Kind::EchoReply { id, sequence }, Technique::IcmpEcho) if from_target(scan, decoded.source) => {
             Some(((*id, *sequence), 0, Reply::EchoReply))
         }
-        (Kind::Udp { source_port, destination_port }, Technique::Udp) if from_target(scan, decoded.source) => {
+        (Kind::Udp { source_port, destination_port }, Technique::Udp)
+            if from_target(scan, decoded.source) =>
+        {
             Some(((*destination_port, *source_port), *source_port, Reply::Udp))
         }
         (Kind::Tcp { source_port, destination_port, flags, window, .. }, technique)

@@ -1,8 +1,6 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
-use scandrill_model::{
-    CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict,
-};
+use scandrill_model::{CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict};
 
 use super::compare::{self, ScanView};
 use super::observations::Observations;
@@ -26,7 +24,8 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     if skipped.is_none() {
         problems.extend(broken_preconditions(plan, &seen));
     }
-    let views: Vec<(&RedPlan, Option<ScanView<'_>>)> = plan.reds.iter().map(|red| (red, view(plan, red, &seen))).collect();
+    let views: Vec<(&RedPlan, Option<ScanView<'_>>)> =
+        plan.reds.iter().map(|red| (red, view(plan, red, &seen))).collect();
     let mut findings = Vec::new();
     if skipped.is_none() && problems.is_empty() {
         for (red, view) in &views {
@@ -43,7 +42,8 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     let verdict = verdict(&findings, &problems, skipped.is_some());
     let claim = plan.claim.as_ref().map(|claim| {
         let judged = problems.is_empty() && skipped.is_none();
-        let findings = if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
+        let findings =
+            if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
         outcome(&findings)
     });
     let report = CaseReport {
@@ -85,11 +85,16 @@ pub fn skipped(need: &Need) -> Skipped {
 }
 
 /// The Debian package that has a program.
-fn package_of(program: &str) -> &str {
+pub fn package_of(program: &str) -> &str {
     match program {
         "nft" => "nftables",
         "sysctl" => "procps",
-        name if name.starts_with("iptables") || name.starts_with("ip6tables") || name.starts_with("xtables") => "iptables",
+        name if name.starts_with("iptables")
+            || name.starts_with("ip6tables")
+            || name.starts_with("xtables") =>
+        {
+            "iptables"
+        }
         name => name,
     }
 }
@@ -105,9 +110,13 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
     }
     for read_back in &seen.read_backs {
         let when = read_back.moment;
-        broken.extend(read_back.differences.iter().map(|what| format!("the defense as read back {when}: {what}")));
+        broken.extend(
+            read_back.differences.iter().map(|what| format!("the defense as read back {when}: {what}")),
+        );
         if plan.defended && read_back.items == 0 {
-            broken.push(format!("read back {when}, the defense is not there: no rule, set or parameter of it is in the kernel"));
+            broken.push(format!(
+                "read back {when}, the defense is not there: no rule, set or parameter of it is in the kernel"
+            ));
         }
     }
     broken.extend(canary_failures(plan, seen));
@@ -122,13 +131,15 @@ fn canary_failures(plan: &Plan, seen: &Observations) -> Vec<String> {
     let must = |moment: &Moment| canary.under_defense || *moment == Moment::Removed;
     let failed = seen.canaries.iter().filter(|(moment, passed)| !passed && must(moment));
     let port = &canary.probe.scan.ports;
-    failed.map(|(moment, _)| match moment {
-        Moment::Before | Moment::After => format!(
-            "the canary on tcp/{port} was not served {moment}: the defense shuts out everyone \
+    failed
+        .map(|(moment, _)| match moment {
+            Moment::Before | Moment::After => format!(
+                "the canary on tcp/{port} was not served {moment}: the defense shuts out everyone \
              (say canary = \"none\" if it must)"
-        ),
-        Moment::Removed => format!("the canary on tcp/{port} is not served although the defense is off"),
-    }).collect()
+            ),
+            Moment::Removed => format!("the canary on tcp/{port} is not served although the defense is off"),
+        })
+        .collect()
 }
 
 fn missing_steps(plan: &Plan, seen: &Observations) -> Vec<String> {
@@ -192,7 +203,8 @@ fn predicted(
             view.map(|view| compare::red(view, expectation, seen)).unwrap_or_default()
         }
         Prediction::Green(expectation) => {
-            let requests = seen.requests.get(actor).filter(|_| plan.greens.iter().any(|green| green.name == actor));
+            let requests =
+                seen.requests.get(actor).filter(|_| plan.greens.iter().any(|green| green.name == actor));
             requests.map(|requests| compare::green(actor, requests, expectation)).unwrap_or_default()
         }
     }
@@ -206,7 +218,8 @@ fn outcome(findings: &[Finding]) -> (Outcome, String) {
         Some(Verdict::Fail) => Outcome::Refuted,
         Some(Verdict::Pass) => Outcome::Held,
     };
-    let decided = findings.iter().find(|finding| Some(finding.verdict) == worst);
-    (outcome, decided.map_or_else(|| "not judged".to_owned(), |finding| finding.observed.clone()))
+    let decided = findings.iter().filter(|finding| Some(finding.verdict) == worst);
+    let mut evidence: Vec<&str> = decided.map(|finding| finding.observed.as_str()).collect();
+    evidence.dedup();
+    (outcome, if evidence.is_empty() { "not judged".to_owned() } else { evidence.join("; ") })
 }
-

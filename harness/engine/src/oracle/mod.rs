@@ -5,4 +5,4 @@ pub mod facts;
 pub mod judge;
 pub mod observations;
 
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, package_of};

@@ -99,7 +99,8 @@ impl Observations {
                 scan.cells = Some(cells.iter().map(|cell| (cell.port, cell.clone())).collect());
             }
             What::Requests { actor, failures, .. } => {
-                self.requests.insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
+                self.requests
+                    .insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
             }
             What::BanChecked { actor, check } => {
                 self.bans.insert(actor.clone(), (event.at, check.clone()));

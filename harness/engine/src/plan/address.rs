@@ -159,7 +159,8 @@ impl HostAddresses {
 
     /// Everything that the target routes by way of this host's link address.
     pub fn routed_prefixes(&self) -> impl Iterator<Item = IpNet> {
-        let pairs = [Routed::Actor, Routed::Witness].map(|routed| [Family::V4, Family::V6].map(|family| (routed, family)));
+        let pairs = [Routed::Actor, Routed::Witness]
+            .map(|routed| [Family::V4, Family::V6].map(|family| (routed, family)));
         let own: Vec<IpNet> =
             pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family)).collect();
         own.into_iter().chain(self.extra.clone())

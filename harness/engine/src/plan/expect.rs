@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use scandrill_model::{
-    PortSet, PortState, Protocol, RedExpectation, Reply, ServicePlan, StateSet, TcpFlags, Technique, Unreachable,
-    state_of,
+    PortSet, PortState, Protocol, RedExpectation, Reply, ServicePlan, StateSet, TcpFlags, Technique,
+    Unreachable, state_of,
 };
 use strum::IntoEnumIterator;
 
@@ -21,7 +21,9 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
     }
     let claim = scenario.claim.as_ref();
     let predicted = claim.and_then(|claim| match &claim.predicts {
-        Prediction::Red(expectation) => Some((expectation, scenario.reds.iter().find(|red| red.name == claim.actor)?)),
+        Prediction::Red(expectation) => {
+            Some((expectation, scenario.reds.iter().find(|red| red.name == claim.actor)?))
+        }
         Prediction::Green(_) => None,
     });
     predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &scenario.target.services))
@@ -33,7 +35,11 @@ fn check_covered(red: &Red) -> Result<(), Unobservable> {
     let strange = named.without(&red.ports);
     if !strange.is_empty() {
         let message = format!("`{}` expects something of port {strange}, which it does not scan", red.name);
-        return Err((red.span.clone(), message, Some("add it to `ports`, or take it out of `expect`".to_owned())));
+        return Err((
+            red.span.clone(),
+            message,
+            Some("add it to `ports`, or take it out of `expect`".to_owned()),
+        ));
     }
     let open = red.ports.without(&named);
     if open.is_empty() || red.expect.rest.is_some() {
@@ -76,13 +82,19 @@ pub fn possible_states(technique: Technique) -> Vec<PortState> {
     let (refused, prohibited) = (Unreachable::Port, Unreachable::AdminProhibited);
     let unreachable = [refused, prohibited].map(|what| Some(Reply::Unreachable(what)));
     let replies: Vec<Option<Reply>> = match technique.protocol() {
-        Protocol::Tcp => vec![tcp(TcpFlags::SYN | TcpFlags::ACK, 1), tcp(TcpFlags::RST, 0), tcp(TcpFlags::RST, 1)],
+        Protocol::Tcp => {
+            vec![tcp(TcpFlags::SYN | TcpFlags::ACK, 1), tcp(TcpFlags::RST, 0), tcp(TcpFlags::RST, 1)]
+        }
         Protocol::Udp => vec![Some(Reply::Udp)],
         Protocol::Icmp => vec![Some(Reply::EchoReply)],
     };
     let silent_on_open = silent_when_open(technique);
-    let states: Vec<PortState> =
-        replies.into_iter().chain(unreachable).chain([None]).map(|reply| state_of(technique, reply)).collect();
+    let states: Vec<PortState> = replies
+        .into_iter()
+        .chain(unreachable)
+        .chain([None])
+        .map(|reply| state_of(technique, reply))
+        .collect();
     PortState::iter()
         .filter(|state| states.contains(state) && !(silent_on_open && *state == PortState::Open))
         .collect()
@@ -96,15 +108,30 @@ pub fn silent_when_open(technique: Technique) -> bool {
 /// The scanned ports that would be silent without any defense.
 pub fn silent_by_nature(technique: Technique, services: &[ServicePlan]) -> PortSet {
     let of_protocol = services.iter().filter(|service| service.protocol == technique.protocol());
-    of_protocol.filter(|service| silent_when_open(technique) || !service.answers()).map(|service| service.port).collect()
+    of_protocol
+        .filter(|service| silent_when_open(technique) || !service.answers())
+        .map(|service| service.port)
+        .collect()
 }
 
 /// A port that is silent anyway cannot show that it is filtered.
-fn check_silent(red: &Red, ports: &PortSet, states: &StateSet, services: &[ServicePlan]) -> Result<(), Unobservable> {
+fn check_silent(
+    red: &Red,
+    ports: &PortSet,
+    states: &StateSet,
+    services: &[ServicePlan],
+) -> Result<(), Unobservable> {
     let silent = ports.intersection(&red.ports).intersection(&silent_by_nature(red.technique, services));
     if silent.is_empty() || states.0 != [PortState::Filtered] {
         return Ok(());
     }
-    let message = format!("port {silent} gives no answer to {} even without a defense: `filtered` shows nothing", red.technique);
-    Err((red.span.clone(), message, Some("expect \"open|filtered\", or scan it with another technique".to_owned())))
+    let message = format!(
+        "port {silent} gives no answer to {} even without a defense: `filtered` shows nothing",
+        red.technique
+    );
+    Err((
+        red.span.clone(),
+        message,
+        Some("expect \"open|filtered\", or scan it with another technique".to_owned()),
+    ))
 }

@@ -1,5 +1,8 @@
 //! The lab of one case: its hosts with every kernel parameter that a result depends on, and one link.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use scandrill_model::{Family, HostPlan, InterfacePlan, LabPlan, RoutePlan, Segment, Step, SysctlPlan, Wire};
 
 use super::address::{AddressPlan, HostAddresses, REFERENCE, TARGET};
@@ -16,7 +19,11 @@ const EVERYWHERE: [(&str, &str, &str); 14] = [
     ("net.ipv4.conf.all.send_redirects", "0", "a witness counts every packet on the link"),
     ("net.ipv4.conf.default.send_redirects", "0", "a witness counts every packet on the link"),
     ("net.ipv4.conf.all.accept_source_route", "0", "set by some defenses; the start is the same everywhere"),
-    ("net.ipv4.conf.default.accept_source_route", "0", "set by some defenses; the start is the same everywhere"),
+    (
+        "net.ipv4.conf.default.accept_source_route",
+        "0",
+        "set by some defenses; the start is the same everywhere",
+    ),
     ("net.ipv6.conf.all.accept_ra", "0", "nothing but the plan makes an address"),
     ("net.ipv6.conf.default.accept_ra", "0", "nothing but the plan makes an address"),
     ("net.ipv6.conf.default.accept_dad", "0", "an address is usable at once"),
@@ -35,18 +42,24 @@ const TARGET_ONLY: [(&str, &str, &str); 6] = [
 
 /// The kernel's own ICMP limits, as its documentation (`ip-sysctl`) gives their defaults.
 pub fn kernel_icmp() -> Vec<Step> {
-    [("net.ipv4.icmp_ratelimit", "1000"), ("net.ipv4.icmp_ratemask", "6168"), ("net.ipv6.icmp.ratelimit", "1000")]
-        .map(|(key, value)| Step::Sysctl { key: key.to_owned(), value: value.to_owned() })
-        .into()
+    [
+        ("net.ipv4.icmp_ratelimit", "1000"),
+        ("net.ipv4.icmp_ratemask", "6168"),
+        ("net.ipv6.icmp.ratelimit", "1000"),
+    ]
+    .map(|(key, value)| Step::Sysctl { key: key.to_owned(), value: value.to_owned() })
+    .into()
 }
 
-/// Lays out the lab: the target and the actors' hosts on one link, and the reference beside it.
-pub fn plan(scenario: &Scenario, addresses: &AddressPlan) -> LabPlan {
+/// Lays out the lab: the target and the actors' hosts on one link, and the reference beside it. `owned` are further
+/// addresses that a host's kernel answers for, because a client or nmap sends from them.
+pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr)]) -> LabPlan {
     let mut hosts: Vec<HostPlan> =
         addresses.hosts().iter().map(|host| host_plan(scenario, addresses, host)).collect();
     let reference = HostPlan { name: REFERENCE.to_owned(), ..hosts[0].clone() };
     hosts.push(HostPlan { services: Vec::new(), routes: Vec::new(), ..reference });
-    let interfaces: Vec<InterfacePlan> = addresses.hosts().iter().map(interface).collect();
+    let interfaces: Vec<InterfacePlan> =
+        addresses.hosts().iter().map(|host| interface(host, owned)).collect();
     let wire = if interfaces.len() == 2 { Wire::Veth } else { Wire::Bridge };
     let alone = InterfacePlan {
         host: REFERENCE.to_owned(),
@@ -54,16 +67,21 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan) -> LabPlan {
         mac: addresses.target_mac(),
         addresses: Vec::new(),
     };
-    let segments = vec![Segment { wire, interfaces }, Segment { wire: Wire::Bridge, interfaces: vec![alone] }];
+    let segments =
+        vec![Segment { wire, interfaces }, Segment { wire: Wire::Bridge, interfaces: vec![alone] }];
     LabPlan { hosts, segments }
 }
 
-fn interface(host: &HostAddresses) -> InterfacePlan {
+fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)]) -> InterfacePlan {
+    let links = [host.link(Family::V4), host.link(Family::V6)];
+    let further = owned
+        .iter()
+        .filter(|(name, address)| *name == host.name && links.iter().all(|link| link.addr() != *address));
     InterfacePlan {
         host: host.name.clone(),
         name: host.interface.clone(),
         mac: host.mac(),
-        addresses: vec![host.link(Family::V4), host.link(Family::V6)],
+        addresses: links.into_iter().chain(further.map(|(_, address)| IpNet::from(*address))).collect(),
     }
 }
 

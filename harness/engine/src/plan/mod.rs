@@ -70,6 +70,11 @@ impl Plan {
         self.lab.host(TARGET).map_or(&[], |host| &host.services)
     }
 
+    /// Roughly how long the case takes, to begin the longest first.
+    pub fn expected_duration(&self) -> Millis {
+        Millis(paced(&self.reds, &self.greens))
+    }
+
     /// The scanned ports on which a listener of `technique`'s protocol waits.
     pub fn served(&self, technique: Technique) -> PortSet {
         served(self.services(), technique)
@@ -178,8 +183,13 @@ pub struct ClaimPlan {
 /// A scenario that no lab can answer: an unknown layer, rules of no known format, an expectation that cannot be
 /// observed, a port that no expectation covers.
 pub fn plan(case: &Case, run_seed: u64) -> Result<Plan, Box<BadFile>> {
-    Planner { case, scenario: &case.scenario, seed: case.seed(run_seed), addresses: AddressPlan::of(&case.scenario) }
-        .plan()
+    Planner {
+        case,
+        scenario: &case.scenario,
+        seed: case.seed(run_seed),
+        addresses: AddressPlan::of(&case.scenario),
+    }
+    .plan()
 }
 
 struct Planner<'a> {
@@ -193,31 +203,45 @@ impl Planner<'_> {
     fn plan(&self) -> Result<Plan, Box<BadFile>> {
         let scenario = self.scenario;
         expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
-        let reds: Vec<RedPlan> = scenario.reds.iter().enumerate().map(|(index, red)| self.red(index, red)).collect::<Result<_, _>>()?;
+        let reds: Vec<RedPlan> = scenario
+            .reds
+            .iter()
+            .enumerate()
+            .map(|(index, red)| self.red(index, red))
+            .collect::<Result<_, _>>()?;
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
         let needs = needs(&steps.1, &reds);
+        let by_kernel = reds.iter().filter(|red| red.scanner == Scanner::Nmap);
+        let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
+        let owned: Vec<(&str, IpAddr)> =
+            by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
         Ok(Plan {
             case: self.case.name(),
             scenario: scenario.name.clone(),
             seed: self.seed,
             family: self.case.family,
             backend: self.case.backend,
-            lab: lab::plan(scenario, &self.addresses),
+            lab: lab::plan(scenario, &self.addresses, &owned),
             target: self.addresses.target(self.case.family),
             defended: self.defended(),
             steps: steps.0,
             needs,
-            kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel { lab::kernel_icmp() } else { Vec::new() },
+            kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel {
+                lab::kernel_icmp()
+            } else {
+                Vec::new()
+            },
             controls: self.controls(&reds),
             canary: self.canary(),
-            deadline: deadline(&reds, &greens),
+            // Generous: ten times what the pace alone asks for, and a minute for everything else.
+            deadline: Millis(paced(&reds, &greens).saturating_mul(10).saturating_add(60_000)),
             reds,
             greens,
-            claim: scenario.claim.as_ref().map(|claim| ClaimPlan {
-                actor: claim.actor.clone(),
-                predicts: claim.predicts.clone(),
-            }),
+            claim: scenario
+                .claim
+                .as_ref()
+                .map(|claim| ClaimPlan { actor: claim.actor.clone(), predicts: claim.predicts.clone() }),
             exclusive: scenario.exclusive,
         })
     }
@@ -243,7 +267,8 @@ impl Planner<'_> {
         let (mut steps, needs) = (stack.steps, stack.needs);
         for file in &target.rules {
             let format = rules::detect(&file.name, &file.text).map_err(|error| {
-                let help = Some("iptables-save format, an nft file or a shell script is understood".to_owned());
+                let help =
+                    Some("iptables-save format, an nft file or a shell script is understood".to_owned());
                 Box::new(BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help })
             })?;
             steps.extend(rules::steps(&file.name, &file.text, format, &site));
@@ -281,7 +306,8 @@ impl Planner<'_> {
         };
         let host = self.addresses.last_host();
         let source = self.addresses.canary(host, self.case.family);
-        let probe = ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
+        let probe =
+            ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
         Some(CanaryPlan { probe, under_defense })
     }
 
@@ -347,7 +373,10 @@ impl Planner<'_> {
         if self.addresses.reaches(host, source) {
             return Ok(source);
         }
-        let help = format!("add its range to [hosts.{host}] ranges, or use one of {}", self.addresses.ranges_text(host));
+        let help = format!(
+            "add its range to [hosts.{host}] ranges, or use one of {}",
+            self.addresses.ranges_text(host)
+        );
         Err(self.bad(span.clone(), format!("{source} is not routed to host `{host}`"), Some(help)))
     }
 
@@ -360,7 +389,11 @@ impl Planner<'_> {
         let Some(ban) = red.expect.ban.or(predicted) else { return Ok(None) };
         let Some(port) = self.tcp_service() else {
             let help = Some("add a TCP service to the target".to_owned());
-            return Err(self.bad(red.span.clone(), "a ban is looked at on a TCP service, and there is none", help));
+            return Err(self.bad(
+                red.span.clone(),
+                "a ban is looked at on a TCP service, and there is none",
+                help,
+            ));
         };
         let fresh = self.addresses.fresh(&red.host, self.case.family, index);
         Ok(Some(LookPlan {
@@ -402,14 +435,17 @@ pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
     nmap::command(&red.scan, &red.from.interface)
 }
 
-/// Generous: ten times what the pace alone asks for, and a minute for everything else.
-fn deadline(reds: &[RedPlan], greens: &[GreenPlan]) -> Millis {
+/// What the plan's own pace asks for: probes and requests that are spaced, and looks that wait.
+fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
     let scans = reds.iter().map(|red| {
         let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
         let pace = red.scan.interval.map_or(0, |interval| interval.0).max(red.scan.timing.scan_delay().0);
         let look = red.look.as_ref().map_or(0, |look| look.after.0);
-        ports.saturating_mul(pace.max(1)).saturating_mul(10).saturating_add(look)
+        ports.saturating_mul(pace).saturating_add(ports / 10).saturating_add(look)
     });
-    let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + 2_000));
-    Millis(scans.chain(clients).fold(60_000, u64::saturating_add))
+    let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
+    scans.chain(clients).fold(0, u64::saturating_add)
 }
+
+/// Milliseconds that a request takes which is not served.
+const FAILED_REQUEST: u64 = 2_000;

@@ -39,7 +39,8 @@ impl<'a> Blue<'a> {
         if moment == Moment::Before {
             differences.extend(check_rules(target, &self.reference).await.trouble("asking for each rule")?);
         }
-        log.emit(What::ReadBack { moment, items: now.items(), differences });
+        let items = now.items() + self.target.parameters();
+        log.emit(What::ReadBack { moment, items, differences });
         Ok(())
     }
 

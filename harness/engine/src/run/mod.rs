@@ -11,8 +11,8 @@ use scandrill_lab::{Host, Inside, Lab, clock};
 use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
-pub use self::log::{Log, Trouble, Troubled};
 use self::blue::Blue;
+pub use self::log::{Log, Trouble, Troubled};
 use self::watch::Watch;
 use crate::actor::{self, red};
 use crate::plan::{CanaryPlan, Plan, TARGET};
@@ -70,7 +70,8 @@ async fn live(job: Job, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trou
 /// Everything between the lab's first and last moment.
 async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
-    let services = scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
+    let services =
+        scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
     for service in plan.services() {
         log.emit(What::ServiceReady { service: service.to_string() });
     }
@@ -98,7 +99,8 @@ async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) ->
 async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     control(plan, lab, log).await?;
-    let limits = scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
+    let limits =
+        scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
     let blue = Blue::install(plan, lab, log).await?;
     let attacked = attack(plan, lab, log, &blue).await;
     let off = blue.remove(log).await;
@@ -144,7 +146,12 @@ async fn canary(plan: &Plan, lab: &Lab, log: &Log, moment: Moment) -> Result<(),
     }
     let result = red::builtin(host(lab, &probe.from.host)?, &probe.from, &probe.scan).await?;
     let service = format!("tcp/{}", probe.scan.ports);
-    log.emit(What::Canary { moment, source: probe.scan.source, service, passed: is_open(&result, &probe.scan.ports) });
+    log.emit(What::Canary {
+        moment,
+        source: probe.scan.source,
+        service,
+        passed: is_open(&result, &probe.scan.ports),
+    });
     Ok(())
 }
 
@@ -159,7 +166,8 @@ fn host<'a>(lab: &'a Lab, name: &str) -> Result<&'a Host, Trouble> {
 /// The lab with its defense in, for a person.
 async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), Trouble> {
     let target = host(lab, TARGET)?;
-    let services = scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
+    let services =
+        scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
     let blue = Blue::install(plan, lab, log).await?;
     let shell = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
     let ended = host(lab, name)?.interactive(&shell).await.trouble("running the shell");

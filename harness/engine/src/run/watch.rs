@@ -13,6 +13,9 @@ use super::log::{Log, Trouble, Troubled};
 use crate::oracle::facts::{Testimony, testimony};
 use crate::plan::{Plan, TARGET};
 
+/// Packets of clients, canaries, controls and neighbours that may wait to be read.
+const ORDINARY: usize = 4096;
+
 /// Running captures.
 #[must_use = "captures are stopped to be read"]
 pub struct Watch {
@@ -33,12 +36,15 @@ impl Watch {
                 ends.push(host);
             }
         }
+        // A probe, its answer, and what a kernel or a handshake adds; and room for everybody else.
+        let probed = plan.reds.iter().map(|red| red.scan.ports.len()).max().unwrap_or(0);
+        let burst = 4 * probed + ORDINARY;
         let mut captures = Vec::new();
         for end in ends {
             let interface = plan.lab.interfaces().find(|interface| interface.host == end);
             let name = interface.map_or("eth0", |interface| interface.name.as_str());
             let host = lab.host(end).trouble("finding a host")?;
-            captures.push(Capture::start(host, name).await.trouble("starting a capture")?);
+            captures.push(Capture::start(host, name, burst).await.trouble("starting a capture")?);
         }
         Ok(Self { captures })
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use scandrill_model::{BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet};
+use scandrill_model::{
+    BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet,
+};
 
 use super::Prediction;
 use super::file::{At, BanTable, BanValue, Count, GreenExpect, OneOrMany, PredictsTable, RedExpect};
@@ -33,14 +35,17 @@ pub fn prediction(table: &PredictsTable) -> Located<Prediction> {
         answered: table.answered.clone(),
         ban: table.ban.clone(),
     };
-    let about_green = [green.success_min.as_ref().map(|at| &at.span), green.success_max.as_ref().map(|at| &at.span)];
-    let about_green = about_green.into_iter().flatten().chain(green.served.as_ref().map(|at| &at.span)).next();
+    let about_green =
+        [green.success_min.as_ref().map(|at| &at.span), green.success_max.as_ref().map(|at| &at.span)];
+    let about_green =
+        about_green.into_iter().flatten().chain(green.served.as_ref().map(|at| &at.span)).next();
     let red_expectation = self::red(&red)?;
     match (about_green, red_expectation == RedExpectation::default()) {
         (None, _) => Ok(Prediction::Red(red_expectation)),
         (Some(_), true) => self::green(&green).map(Prediction::Green),
         (Some(span), false) => {
-            let wrong = Wrong::new("a prediction is about one actor", "keep either the scan's keys or the client's");
+            let wrong =
+                Wrong::new("a prediction is about one actor", "keep either the scan's keys or the client's");
             Err((span.clone(), wrong))
         }
     }
@@ -120,7 +125,8 @@ fn ban(value: &At<BanValue>) -> Located<BanExpectation> {
 }
 
 fn ban_within(table: &BanTable) -> Located<BanExpectation> {
-    let time = |value: &Option<At<String>>| value.as_ref().map(|text| at(text, |text| length(text))).transpose();
+    let time =
+        |value: &Option<At<String>>| value.as_ref().map(|text| at(text, |text| length(text))).transpose();
     if let (Some(_), Some(lifts)) = (&table.holds, &table.lifts) {
         let help = "looking may refresh a ban: put them into two scenarios";
         return Err((lifts.span.clone(), Wrong::new("`holds` and `lifts` cannot be seen in one case", help)));

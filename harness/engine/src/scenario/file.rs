@@ -271,7 +271,8 @@ impl<'de> Visitor<'de> for CountVisitor {
         f.write_str("a count such as 9, or { min = 8, max = 10 }")
     }
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
-        let count = u64::try_from(count).map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self))?;
+        let count =
+            u64::try_from(count).map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self))?;
         Ok(Count::Exactly(count))
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {

@@ -1,7 +1,7 @@
 //! A scenario, understood: parsed once into types that cannot be wrong. Nothing here knows a lab.
 
-pub mod file;
 mod expect;
+pub mod file;
 mod read;
 mod words;
 
@@ -24,8 +24,9 @@ pub use read::{LoadRules, read};
 use crate::bad_file::SourceFile;
 
 /// Who runs a technique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(Display, EnumIter, EnumString)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, EnumIter, EnumString,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Scanner {
@@ -69,7 +70,8 @@ pub struct Scenario {
 impl Scenario {
     /// The scanners that any red actor names; each is a case.
     pub fn scanners(&self) -> Vec<Scanner> {
-        let mut scanners: Vec<Scanner> = self.reds.iter().flat_map(|red| red.scanners.iter().copied()).collect();
+        let mut scanners: Vec<Scanner> =
+            self.reds.iter().flat_map(|red| red.scanners.iter().copied()).collect();
         scanners.sort_unstable();
         scanners.dedup();
         scanners
@@ -100,7 +102,9 @@ pub enum Prediction {
 }
 
 /// Which answers the target's kernel limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumIter, EnumString)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumIter, EnumString,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum IcmpLimit {

@@ -65,11 +65,20 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
         claim: raw.claim.as_ref().map(|table| claim(table, &reds, &greens)).transpose()?,
         families: words_or(raw.family.as_ref(), "family", &[Family::V4, Family::V6])?,
         backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
-        repeat: raw.repeat.as_ref().map(|count| at(count, |&count| at_least_one(count))).transpose()?.unwrap_or(1),
+        repeat: raw
+            .repeat
+            .as_ref()
+            .map(|count| at(count, |&count| at_least_one(count)))
+            .transpose()?
+            .unwrap_or(1),
         slow: raw.slow,
         exclusive: raw.exclusive,
         target: target(&raw.target, load)?,
-        hosts: raw.hosts.iter().map(|(name, table)| Ok((name.clone(), host(table)?))).collect::<Located<_>>()?,
+        hosts: raw
+            .hosts
+            .iter()
+            .map(|(name, table)| Ok((name.clone(), host(table)?)))
+            .collect::<Located<_>>()?,
         reds,
         greens,
     };
@@ -106,7 +115,8 @@ fn claim(table: &ClaimTable, reds: &[Red], greens: &[Green]) -> Located<Claim> {
     let actor = match &table.predicts.value.actor {
         Some(actor) => known_name(actor, &names)?,
         None => names.first().map(ToString::to_string).ok_or_else(|| {
-            let wrong = Wrong::new("the claim is about an actor that is not there", "add a [[red]] or [[green]]");
+            let wrong =
+                Wrong::new("the claim is about an actor that is not there", "add a [[red]] or [[green]]");
             (table.predicts.span.clone(), wrong)
         })?,
     };
@@ -137,7 +147,11 @@ fn target(table: &TargetTable, load: LoadRules<'_>) -> Located<Target> {
         defense: table.defense.iter().map(|layer| at(layer, layer_spec)).collect::<Located<_>>()?,
         defense_span: table.defense.first().map(span).unwrap_or_default(),
         rules: rules.unwrap_or_default(),
-        icmp: table.icmp.as_ref().map(|text| at(text, |text| word("ICMP limit", text))).transpose()?
+        icmp: table
+            .icmp
+            .as_ref()
+            .map(|text| at(text, |text| word("ICMP limit", text)))
+            .transpose()?
             .unwrap_or(IcmpLimit::Unlimited),
         sysctls: table.sysctls.clone(),
     })
@@ -159,7 +173,10 @@ fn services(texts: &[At<String>]) -> Located<Vec<ServicePlan>> {
 fn load_all(paths: &OneOrMany<String>, load: LoadRules<'_>) -> Result<Vec<SourceFile>, Wrong> {
     let read = |path: &String| {
         load(path).map_err(|why| {
-            Wrong::new(format!("cannot read the rules `{path}`: {why}"), "name a file by its path from this one")
+            Wrong::new(
+                format!("cannot read the rules `{path}`: {why}"),
+                "name a file by its path from this one",
+            )
         })
     };
     paths.clone().into_vec().iter().map(read).collect()
@@ -177,7 +194,8 @@ fn layer_spec(table: &LayerTable) -> Result<LayerSpec, Wrong> {
             parameters.insert(key.value.clone(), value);
         }
     }
-    let layer = layer.ok_or_else(|| Wrong::new("a layer has no name", "write { layer = \"recent\", ... }"))?;
+    let layer =
+        layer.ok_or_else(|| Wrong::new("a layer has no name", "write { layer = \"recent\", ... }"))?;
     Ok(LayerSpec { layer, parameters })
 }
 
@@ -194,7 +212,9 @@ fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary
         let served = services.iter().any(|service| (service.protocol, service.port) == (protocol, port));
         match (protocol, served) {
             (Protocol::Tcp, true) => Ok(Canary::Tcp(port)),
-            (Protocol::Tcp, false) => Err(Wrong::new(format!("nothing listens on {text}"), "add it to `services`")),
+            (Protocol::Tcp, false) => {
+                Err(Wrong::new(format!("nothing listens on {text}"), "add it to `services`"))
+            }
             (Protocol::Udp | Protocol::Icmp, _) => {
                 Err(Wrong::new("a canary connects over TCP", "name a TCP service, or \"none\""))
             }
@@ -220,7 +240,8 @@ fn lab_range(text: &str) -> Result<IpNet, Wrong> {
 
 fn lab_address(text: &str) -> Result<IpAddr, Wrong> {
     let help = "labs use 198.18.0.0/15 and fd00:198:18::/48";
-    let address: IpAddr = text.parse().map_err(|_| Wrong::new(format!("`{text}` is not an address"), help))?;
+    let address: IpAddr =
+        text.parse().map_err(|_| Wrong::new(format!("`{text}` is not an address"), help))?;
     if is_lab_address(address) {
         Ok(address)
     } else {
@@ -304,7 +325,12 @@ fn green(index: usize, table: &GreenTable) -> Located<Green> {
         source: table.source.as_ref().map(|text| at(text, |text| lab_address(text))).transpose()?,
         speaks,
         port,
-        count: table.count.as_ref().map(|count| at(count, |&count| at_least_one(count))).transpose()?.unwrap_or(10),
+        count: table
+            .count
+            .as_ref()
+            .map(|count| at(count, |&count| at_least_one(count)))
+            .transpose()?
+            .unwrap_or(10),
         interval: interval.unwrap_or(Millis(100)),
         after: table.after.iter().flatten().map(|name| name.value.clone()).collect(),
         expect: expect::green(&table.expect)?,
@@ -323,7 +349,10 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
     let mut seen = BTreeSet::new();
     for (name, after, span) in &actors {
         if !seen.insert(*name) {
-            return Err(((*span).clone(), Wrong::new(format!("two actors are named `{name}`"), "rename one")));
+            return Err((
+                (*span).clone(),
+                Wrong::new(format!("two actors are named `{name}`"), "rename one"),
+            ));
         }
         if let Some(missing) = after.iter().find(|&other| !actors.iter().any(|actor| actor.0 == other)) {
             let known: Vec<&str> = actors.iter().map(|actor| actor.0.as_str()).collect();
@@ -338,9 +367,11 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
 /// Nobody acts from the target or from the scratch namespace; settings are those of hosts that exist.
 fn check_hosts(scenario: &Scenario) -> Located<()> {
     let reds = scenario.reds.iter().map(|red| (red.host.as_str(), &red.span));
-    let hosts: Vec<_> = reds.chain(scenario.greens.iter().map(|green| (green.host.as_str(), &green.span))).collect();
+    let hosts: Vec<_> =
+        reds.chain(scenario.greens.iter().map(|green| (green.host.as_str(), &green.span))).collect();
     if let Some((host, span)) = hosts.iter().find(|(host, _)| RESERVED_HOSTS.contains(host)) {
-        let wrong = Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
+        let wrong =
+            Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
         return Err(((*span).clone(), wrong));
     }
     match scenario.hosts.keys().find(|name| !hosts.iter().any(|(host, _)| host == name)) {
@@ -351,7 +382,10 @@ fn check_hosts(scenario: &Scenario) -> Located<()> {
                 Some(near) => format!("did you mean [hosts.{near}]?"),
                 None => format!("known: {}", known.join(", ")),
             };
-            Err((place_of(&scenario.file.text, name), Wrong::new(format!("no actor works on host `{name}`"), help)))
+            Err((
+                place_of(&scenario.file.text, name),
+                Wrong::new(format!("no actor works on host `{name}`"), help),
+            ))
         }
     }
 }
@@ -366,11 +400,16 @@ fn check_order(actors: &[(&String, &Vec<String>, &Range<usize>)]) -> Located<()>
     while finished.len() < actors.len() {
         let ready: Vec<_> = actors
             .iter()
-            .filter(|(name, after, _)| !finished.contains(name) && after.iter().all(|other| finished.contains(other)))
+            .filter(|(name, after, _)| {
+                !finished.contains(name) && after.iter().all(|other| finished.contains(other))
+            })
             .collect();
         if ready.is_empty() {
             let span = actors.iter().find(|actor| !finished.contains(actor.0)).map(|actor| actor.2.clone());
-            return Err((span.unwrap_or_default(), Wrong::new("actors wait for each other", "break the circle of `after`")));
+            return Err((
+                span.unwrap_or_default(),
+                Wrong::new("actors wait for each other", "break the circle of `after`"),
+            ));
         }
         finished.extend(ready.into_iter().map(|actor| actor.0));
     }
@@ -383,7 +422,10 @@ fn check_bounds(scenario: &Scenario) -> Located<()> {
     match scenario.reds.iter().find(bounded) {
         Some(red) if !scenario.exclusive => {
             let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
-            Err((red.span.clone(), Wrong::new("`enforced_within` bounds milliseconds on a shared machine", help)))
+            Err((
+                red.span.clone(),
+                Wrong::new("`enforced_within` bounds milliseconds on a shared machine", help),
+            ))
         }
         _ => Ok(()),
     }

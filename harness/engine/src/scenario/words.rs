@@ -83,7 +83,10 @@ pub fn client(text: &str) -> Result<(Speaks, u16), Wrong> {
         Speaks::Ping => Protocol::Icmp,
     };
     if protocol != over {
-        return Err(Wrong::new(format!("{speaks} is spoken over {over}, not {protocol}"), format!("write `{speaks} {over}/{port}`")));
+        return Err(Wrong::new(
+            format!("{speaks} is spoken over {over}, not {protocol}"),
+            format!("write `{speaks} {over}/{port}`"),
+        ));
     }
     Ok((speaks, port))
 }
@@ -100,15 +103,19 @@ pub fn rate(text: &str) -> Result<Millis, Wrong> {
     };
     let count: u64 = count.trim().parse().ok().filter(|&count| count > 0).ok_or_else(wrong)?;
     if count > unit {
-        return Err(Wrong::new(format!("`{text}` is faster than one a millisecond"), "leave `rate` out for full speed"));
+        return Err(Wrong::new(
+            format!("`{text}` is faster than one a millisecond"),
+            "leave `rate` out for full speed",
+        ));
     }
     Ok(Millis(unit / count))
 }
 
 /// `500ms`, `60s`.
 pub fn length(text: &str) -> Result<Millis, Wrong> {
-    let length: Duration = humantime::parse_duration(text)
-        .map_err(|_| Wrong::new(format!("`{text}` is not a length of time"), "write it as `500ms`, `60s` or `5m`"))?;
+    let length: Duration = humantime::parse_duration(text).map_err(|_| {
+        Wrong::new(format!("`{text}` is not a length of time"), "write it as `500ms`, `60s` or `5m`")
+    })?;
     Ok(length.into())
 }
 
@@ -118,9 +125,12 @@ mod tests {
 
     #[test]
     fn services_have_sensible_kinds() {
-        for (text, canonical) in
-            [("tcp/22", "tcp/22 banner"), ("tcp/80 http", "tcp/80 http"), ("udp/7", "udp/7 echo"), ("udp/53 dns", "udp/53 dns")]
-        {
+        for (text, canonical) in [
+            ("tcp/22", "tcp/22 banner"),
+            ("tcp/80 http", "tcp/80 http"),
+            ("udp/7", "udp/7 echo"),
+            ("udp/53 dns", "udp/53 dns"),
+        ] {
             assert_eq!(service(text).ok().map(|plan| plan.to_string()).as_deref(), Some(canonical));
         }
         for wrong in ["22", "tcp/0", "tcp/99999", "icmp/1", "udp/80 http", "tcp/80 gopher"] {
