@@ -2,39 +2,31 @@
 
 use std::process::Command;
 
-/// The binary, in an environment that changes nothing about its words.
+/// The binary, in an environment that changes nothing about its words and breaks no line of a report.
 #[expect(clippy::disallowed_methods, reason = "the binary is tested from outside, as people start it")]
 pub fn scandrill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scandrill"));
-    command.env("NO_COLOR", "1").env_remove("COLUMNS");
+    command.env("NO_COLOR", "1").env("COLUMNS", "10000");
     command
 }
 
-/// Words without what differs from one run or machine to the next: times, captures' places, the machine and its
-/// programs. Spaces that only align are one, and the last paragraph, which times make longer or shorter, is one line.
+/// A report without what differs from one run or machine to the next: times, captures' places, the machine and its
+/// programs; spaces that only align are few. Other words stay as they are.
 pub fn steady(words: &str) -> String {
-    let mut paragraphs: Vec<String> = words.trim_end().split("\n\n").map(paragraph).collect();
-    if let Some(last) = paragraphs.last_mut() {
-        *last = without_environment(&last.replace('\n', " "));
+    let is_report = words.lines().any(|line| line.starts_with(ENVIRONMENT));
+    if !is_report {
+        return words.to_owned();
     }
-    paragraphs.join("\n\n") + "\n"
+    words.lines().map(|text| line(text) + "\n").collect()
 }
 
-fn paragraph(paragraph: &str) -> String {
-    paragraph.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// `scandrill 0.1.0 on kernel ...` up to the verdict.
-fn without_environment(paragraph: &str) -> String {
-    let verdicts = ["pass  ", "skip  ", "FAIL  ", "ERROR  "];
-    let starts = verdicts.iter().filter_map(|verdict| paragraph.find(verdict)).min();
-    match starts.filter(|_| paragraph.starts_with("scandrill ")) {
-        Some(start) => format!("<environment>\n{}", &paragraph[start..]),
-        None => paragraph.to_owned(),
-    }
-}
+/// The line of a report that tells the machine.
+const ENVIRONMENT: &str = "scandrill 0.";
 
 fn line(line: &str) -> String {
+    if line.starts_with(ENVIRONMENT) {
+        return "<environment>".to_owned();
+    }
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     let words: Vec<&str> = line.split_whitespace().collect();
     if let Some(capture) = words.iter().find(|word| word.ends_with(".pcapng")) {
@@ -45,7 +37,11 @@ fn line(line: &str) -> String {
         let bare = word.trim_start_matches('(');
         let unit = words.get(index + 1).map_or("", |unit| unit.trim_end_matches([',', '.', ')', ';', ':']));
         let is_time = is_number(bare) && ["s", "ms", "ns"].contains(&unit);
-        steady.push(if is_time { word.replace(bare, "<time>") } else { (*word).to_owned() });
+        steady.push(match () {
+            () if is_time => word.replace(bare, "<time>"),
+            () if word.strip_prefix('v').is_some_and(is_number) => "<version>".to_owned(),
+            () => (*word).to_owned(),
+        });
     }
     format!("{indent}{}", gaps(line, &steady))
 }

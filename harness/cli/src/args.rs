@@ -16,7 +16,7 @@ Exit codes:
 /// Drills a firewall: builds a lab of network namespaces, installs a defense in it, attacks it with real scanners
 /// while ordinary clients use it, and says what held.
 #[derive(Debug, Parser)]
-#[command(name = "scandrill", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "scandrill", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
 pub struct CommandLine {
     /// When to use colours: auto (on a terminal), always or never
     #[arg(

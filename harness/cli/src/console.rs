@@ -51,9 +51,8 @@ impl Console {
 
     /// How a report is laid out on standard output.
     pub fn page(self, skips: Skips) -> Style {
-        let width = terminal_size::terminal_size().map_or(PAGE, |(width, _)| usize::from(width.0));
         let colour = if self.colored_out() { Colour::On } else { Colour::Off };
-        Style { width: if io::stdout().is_terminal() { width } else { PAGE }, colour, skips }
+        Style { width: columns(), colour, skips }
     }
 
     /// `auto` follows <https://no-color.org>.
@@ -66,6 +65,17 @@ impl Console {
             }
         }
     }
+}
+
+/// The terminal's own columns; elsewhere what the variable COLUMNS says, as other programs take it.
+fn columns() -> usize {
+    if io::stdout().is_terminal()
+        && let Some((width, _)) = terminal_size::terminal_size()
+    {
+        return usize::from(width.0);
+    }
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    said.unwrap_or(PAGE)
 }
 
 fn is_dumb() -> bool {
