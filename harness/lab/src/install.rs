@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scandrill_model::{CommandLine, Loader, Step};
+use scandrill_model::{Backend, CommandLine, Loader, Step};
 
 use crate::error::{During, LabError, LabErrors};
 use crate::host::Host;
-use crate::loader;
 use crate::snapshot::{Snapshot, snapshot};
-use crate::sysctl;
+use crate::{loader, script, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -91,7 +90,9 @@ impl Installed {
     async fn apply(&mut self, step: &Step) -> Result<(), LabError> {
         match step {
             Step::Sysctl { key, value } => self.set(key, value).await,
-            Step::Load { loader: Loader::Script { .. }, text, origin } => self.script(origin, text).await,
+            Step::Load { loader: Loader::Script { backend }, text, origin } => {
+                self.script(*backend, origin, text).await
+            }
             Step::Load { loader, text, origin } => {
                 self.rules_follow();
                 loader::load(&self.host, *loader, origin, text, LIMIT).await
@@ -114,10 +115,10 @@ impl Installed {
     }
 
     /// A script may set kernel parameters too, so all of the namespace's are compared before and after.
-    async fn script(&mut self, origin: &str, text: &str) -> Result<(), LabError> {
+    async fn script(&mut self, backend: Backend, origin: &str, text: &str) -> Result<(), LabError> {
         let before = self.host.blocking(sysctl::all).await?;
         self.rules_follow();
-        let ran = loader::script(&self.host, origin, text, LIMIT).await;
+        let ran = script::run(&self.host, backend, origin, text, LIMIT).await;
         let after = self.host.blocking(sysctl::all).await?;
         self.undos.extend(changed(&before, &after));
         ran

@@ -22,6 +22,7 @@ mod packet_socket;
 mod pcapng;
 mod process;
 mod ring;
+mod script;
 mod service;
 mod snapshot;
 mod sysctl;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use scandrill_model::{CommandLine, Family, Loader};
 
-use crate::command::Finished;
 use crate::error::LabError;
 use crate::host::Host;
 
@@ -23,7 +22,7 @@ pub(crate) async fn load(
         return Ok(());
     }
     let says = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
-    Err(refused(origin, text, line_named(loader, &says), says))
+    Err(refused(origin, text, line_named(loader, &says), &says))
 }
 
 fn command(loader: Loader) -> CommandLine {
@@ -54,43 +53,19 @@ fn line_named(loader: Loader, says: &str) -> Option<usize> {
     }
 }
 
-fn refused(origin: &str, text: &str, line: Option<usize>, tool_says: String) -> LabError {
+pub(crate) fn refused(origin: &str, text: &str, line: Option<usize>, says: &str) -> LabError {
     let quoted =
         line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).map(|line| line.trim().to_owned());
-    let tool_says = tool_says.replace("/dev/stdin", origin);
-    LabError::Loader { origin: origin.to_owned(), line, text: quoted, tool_says }
+    LabError::Loader { origin: origin.to_owned(), line, text: quoted, tool_says: without_noise(says) }
 }
 
-/// Stops at the first command that fails where nothing tests it, and names its line on descriptor 9. The script is
-/// read from a file, so that its own line numbers count and its standard input is its own.
-const STRICT: &str = r#"
-exec 9>&1 1>&2
-set -E
-trap 'status=$?; echo "failed $LINENO $status" >&9; exit 1' ERR
-source "$1"
-"#;
-
-/// Runs a shell script of an administrator's commands.
-pub(crate) async fn script(host: &Host, origin: &str, text: &str, limit: Duration) -> Result<(), LabError> {
-    let path = format!("/run/scandrill-script-{}", host.name());
-    std::fs::write(&path, text)
-        .map_err(|source| LabError::Io { operation: format!("write {path}"), source })?;
-    let command = CommandLine {
-        program: "bash".to_owned(),
-        args: vec!["-c".to_owned(), STRICT.to_owned(), origin.to_owned(), path.clone()],
-    };
-    let finished = host.output(&command, None, limit).await?;
-    drop(std::fs::remove_file(&path));
-    match failed_line(&finished) {
-        None if finished.status == Some(0) => Ok(()),
-        line => {
-            let says = String::from_utf8_lossy(&finished.stderr).trim().replace(&path, origin);
-            Err(refused(origin, text, line, says))
-        }
-    }
-}
-
-fn failed_line(finished: &Finished) -> Option<usize> {
-    let told = String::from_utf8_lossy(&finished.stdout).into_owned();
-    told.lines().find_map(|line| line.strip_prefix("failed ")?.split(' ').next()?.parse().ok())
+/// A program's words without its advice to read its help, without the place that is named before them, and without
+/// the marks below a line that is quoted after them.
+fn without_noise(says: &str) -> String {
+    let noise = |line: &&str| line.starts_with("Try `") || line.starts_with("Error occurred at line");
+    let from_nft = says.starts_with("/dev/stdin:");
+    let lines = says.lines().filter(|line| !noise(line)).take(if from_nft { 1 } else { usize::MAX });
+    let words: Vec<&str> =
+        lines.map(|line| line.split_once("Error: ").map_or(line, |(_, what)| what)).collect();
+    words.join("\n")
 }

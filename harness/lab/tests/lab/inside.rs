@@ -16,10 +16,10 @@ use scandrill_model::{Backend, CommandLine, Protocol, ServiceKind, ServicePlan, 
 use crate::plans::{self, SERVICES, TARGET};
 
 /// Long enough for a loaded machine, short enough to fail.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
-type Done = Result<(), Box<dyn std::error::Error>>;
-type Job = fn(Inside) -> Done;
+pub type Done = Result<(), Box<dyn std::error::Error>>;
+pub type Job = fn(Inside) -> Done;
 
 pub const JOBS: &[(&str, Job)] = &[
     ("a_pair_is_served_over_both_families", |_| within(served(plans::pair(), &["red"]))),
@@ -52,7 +52,7 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     if name == "shell" {
         return u8::try_from(within(shell_in_red()).unwrap()).unwrap();
     }
-    let (_, job) = JOBS.iter().chain(ENDS).find(|(known, _)| *known == name).unwrap();
+    let (_, job) = crate::jobs().chain(ENDS).find(|(known, _)| *known == name).unwrap();
     job(inside).map_or_else(
         |error| {
             eprintln!("{error}");
@@ -62,7 +62,7 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     )
 }
 
-fn within<T>(work: impl Future<Output = T>) -> T {
+pub fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 

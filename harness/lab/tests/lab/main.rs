@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "by these the test's own processes speak")]
 
+mod blue;
 mod ends;
 mod inside;
 mod plans;
+mod wire;
 
 use std::io::Read;
 
@@ -22,9 +24,14 @@ fn main() {
     // Labs are many processes; more at once than there are cores only makes each slower.
     arguments.test_threads = arguments.test_threads.or(Some(scandrill_lab::machine::cores()));
     let inside =
-        inside::JOBS.iter().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
+        jobs().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
     let trials = inside.chain(ends::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// What is tested inside of workers.
+fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
+    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.
