@@ -38,7 +38,7 @@ pub(crate) struct Cell {
 /// All ports.
 #[derive(Clone, Debug)]
 pub(crate) struct Cells {
-    cells: Vec<Cell>,
+    ports: Vec<Cell>,
     /// When each try left, by try and port; a try's row is made when it is first needed.
     sent: Vec<Vec<Stamp>>,
     unresolved: usize,
@@ -48,11 +48,11 @@ impl Cells {
     /// Every port of `ports` waits for its turn.
     pub(crate) fn new(ports: &PortSet) -> Self {
         let length = ports.iter().last().map_or(0, |last| usize::from(last) + 1);
-        let mut cells = vec![Cell { progress: Progress::Unasked, tries: 0 }; length];
+        let mut known = vec![Cell { progress: Progress::Unasked, tries: 0 }; length];
         for port in ports.iter() {
-            cells[usize::from(port)].progress = Progress::Waiting(Wait::Turn);
+            known[usize::from(port)].progress = Progress::Waiting(Wait::Turn);
         }
-        Self { cells, sent: Vec::new(), unresolved: ports.len() }
+        Self { ports: known, sent: Vec::new(), unresolved: ports.len() }
     }
 
     /// How many ports are neither answered nor given up.
@@ -63,7 +63,7 @@ impl Cells {
     /// What is known of `port`.
     pub(crate) fn get(&self, port: u16) -> Cell {
         let unasked = Cell { progress: Progress::Unasked, tries: 0 };
-        self.cells.get(usize::from(port)).copied().unwrap_or(unasked)
+        self.ports.get(usize::from(port)).copied().unwrap_or(unasked)
     }
 
     /// Whether `port` waits for exactly that.
@@ -73,16 +73,16 @@ impl Cells {
 
     /// Changes what an unanswered port waits for.
     pub(crate) fn wait_for(&mut self, port: u16, what: Wait) {
-        self.cells[usize::from(port)].progress = Progress::Waiting(what);
+        self.ports[usize::from(port)].progress = Progress::Waiting(what);
     }
 
     /// Its next probe leaves now; returns which try that is, from 0.
     pub(crate) fn probe(&mut self, port: u16, now: Stamp) -> u8 {
-        let cell = &mut self.cells[usize::from(port)];
+        let cell = &mut self.ports[usize::from(port)];
         let attempt = cell.tries;
         *cell = Cell { progress: Progress::Waiting(Wait::Reply), tries: attempt + 1 };
         if self.sent.len() <= usize::from(attempt) {
-            self.sent.push(vec![Stamp(0); self.cells.len()]);
+            self.sent.push(vec![Stamp(0); self.ports.len()]);
         }
         self.sent[usize::from(attempt)][usize::from(port)] = now;
         attempt
@@ -95,13 +95,13 @@ impl Cells {
 
     /// Settles a waiting port.
     pub(crate) fn resolve(&mut self, port: u16, progress: Progress) {
-        self.cells[usize::from(port)].progress = progress;
+        self.ports[usize::from(port)].progress = progress;
         self.unresolved -= 1;
     }
 
     /// Each port of the scan with its reply.
     pub(crate) fn replies(&self) -> impl Iterator<Item = (u16, Option<Reply>)> {
-        (0..=u16::MAX).zip(&self.cells).filter_map(|(port, cell)| match cell.progress {
+        (0..=u16::MAX).zip(&self.ports).filter_map(|(port, cell)| match cell.progress {
             Progress::Unasked => None,
             Progress::Answered(reply) => Some((port, Some(reply))),
             Progress::Waiting(_) | Progress::GivenUp => Some((port, None)),

@@ -40,13 +40,12 @@ impl Identity {
     /// The mark of try `attempt` at `port`. All tries of an ICMP scan share one identifier, as ping's do.
     pub(crate) fn mark(&self, port: u16, attempt: u8) -> Mark {
         let mixed = mix(self.key ^ (u64::from(port) << 8 | u64::from(attempt)));
-        let [a, b, c, d, e, f, g, h] = mixed.to_be_bytes();
         Mark {
             port,
             source_port: self.base_port + u16::from(attempt),
             attempt,
-            sequence: u32::from_be_bytes([a, b, c, d]),
-            acknowledgement: u32::from_be_bytes([e, f, g, h]),
+            sequence: u32::try_from(mixed >> 32).unwrap_or_default(),
+            acknowledgement: u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or_default(),
         }
     }
 

@@ -104,3 +104,161 @@ fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, ScanError> {
     let missing = || ScanError::Report(format!("<{}> has no `{name}`", node.tag_name().name()));
     node.attribute(name).ok_or_else(missing)
 }
+
+/// The reports in `testdata` were written by nmap 7.93 in a lab: services tcp/22, tcp/80 and udp/7; "mixed" drops
+/// tcp/100-120 and udp/20-40, rejects tcp/121-140 as prohibited, 141-145 as port unreachable, 146-150 by reset.
+#[cfg(test)]
+mod tests {
+    use scandrill_model::Technique;
+
+    use super::*;
+    use crate::plan::Order;
+    use crate::timing::Timing;
+
+    macro_rules! report {
+        ($name:literal) => {
+            include_bytes!(concat!("../../testdata/", $name, ".xml"))
+        };
+    }
+
+    fn plan(technique: Technique, ports: &str, v6: bool) -> ScanPlan {
+        let address = |v4: &str, v6_text: &str| if v6 { v6_text.parse() } else { v4.parse() }.unwrap();
+        ScanPlan {
+            technique,
+            source: address("198.18.0.2", "fd00:198:18::2"),
+            target: address("198.18.0.1", "fd00:198:18::1"),
+            ports: ports.parse().unwrap_or_default(),
+            timing: Timing::T4,
+            order: Order::Random,
+            interval: None,
+            seed: 1,
+        }
+    }
+
+    /// Each group as one line: state, reason, ports.
+    fn read(xml: &[u8], plan: &ScanPlan) -> Vec<String> {
+        let result = parse(xml, plan).unwrap();
+        assert_eq!((result.probes_sent, result.late_replies), (None, 0));
+        result
+            .groups
+            .iter()
+            .map(|group| format!("{} {} {}", group.state, group.reason.0, group.ports))
+            .collect()
+    }
+
+    #[test]
+    fn summaries_and_single_ports_make_one_result() {
+        assert_eq!(
+            read(report!("syn-v4-mixed"), &plan(Technique::TcpSyn, "1-200", false)),
+            [
+                "open syn-ack 22,80",
+                "closed reset 1-21,23-79,81-99,146-200",
+                "filtered host-prohibited 121-140",
+                "filtered no-response 100-120",
+                "filtered port-unreach 141-145",
+            ]
+        );
+        assert_eq!(
+            read(report!("syn-v6-mixed"), &plan(Technique::TcpSyn, "1-200", true)),
+            [
+                "open syn-ack 22,80",
+                "closed reset 1-21,23-79,81-99,146-200",
+                "filtered admin-prohibited 121-140",
+                "filtered no-response 100-120",
+                "filtered port-unreach 141-145",
+            ]
+        );
+        let dropped = read(report!("syn-v4-dropped"), &plan(Technique::TcpSyn, "1-1000", false));
+        assert_eq!(dropped, ["filtered no-response 1-1000"]);
+    }
+
+    #[test]
+    fn a_connect_scan_takes_a_port_unreachable_for_a_refusal() {
+        assert_eq!(
+            read(report!("connect-v4-mixed"), &plan(Technique::TcpConnect, "1-200", false)),
+            [
+                "open syn-ack 22,80",
+                "closed conn-refused 1-21,23-79,81-99,141-200",
+                "filtered host-unreach 121-140",
+                "filtered no-response 100-120",
+            ]
+        );
+    }
+
+    #[test]
+    fn techniques_without_a_handshake_have_their_own_states() {
+        assert_eq!(
+            read(report!("xmas-v4-undefended"), &plan(Technique::TcpXmas, "7,20-30,78-82", false)),
+            ["closed reset 7,20-21,23-30,78-79,81-82", "open|filtered no-response 22,80"]
+        );
+        assert_eq!(
+            read(report!("null-v4-mixed"), &plan(Technique::TcpNull, "95-150", false)),
+            [
+                "closed reset 95-99,146-150",
+                "filtered host-prohibited 121-140",
+                "filtered port-unreach 141-145",
+                "open|filtered no-response 100-120",
+            ]
+        );
+        assert_eq!(
+            read(report!("fin-v6-undefended"), &plan(Technique::TcpFin, "20-80", true)),
+            ["closed reset 20-21,23-79", "open|filtered no-response 22,80"]
+        );
+        assert_eq!(
+            read(report!("ack-v4-undefended"), &plan(Technique::TcpAck, "1-100", false)),
+            ["unfiltered reset 1-100"]
+        );
+        assert_eq!(
+            read(report!("window-v6-undefended"), &plan(Technique::TcpWindow, "1-100", true)),
+            ["closed reset 1-100"]
+        );
+        assert_eq!(
+            read(report!("maimon-v4-undefended"), &plan(Technique::TcpMaimon, "20-80", false)),
+            ["closed reset 20-80"]
+        );
+    }
+
+    #[test]
+    fn datagrams_are_read_by_their_own_protocol() {
+        assert_eq!(
+            read(report!("udp-v4-undefended"), &plan(Technique::Udp, "7,20-60", false)),
+            ["open udp-response 7", "closed port-unreach 20-60"]
+        );
+        assert_eq!(
+            read(report!("udp-v4-mixed"), &plan(Technique::Udp, "7,20-60", false)),
+            ["open udp-response 7", "closed port-unreach 41-60", "open|filtered no-response 20-40"]
+        );
+        assert_eq!(
+            read(report!("udp-v6-undefended"), &plan(Technique::Udp, "7-12", true)),
+            ["open udp-response 7", "closed port-unreach 8-12"]
+        );
+    }
+
+    #[test]
+    fn a_ping_reads_the_host_as_port_0() {
+        for (report, v6, expected) in [
+            (&report!("ping-v4-up")[..], false, "open echo-reply 0"),
+            (report!("ping-v6-up"), true, "open echo-reply 0"),
+            (report!("ping-v4-silent"), false, "filtered no-response 0"),
+        ] {
+            assert_eq!(read(report, &plan(Technique::IcmpEcho, "", v6)), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_report_that_leaves_something_out_is_an_error() {
+        let uncovered = parse(report!("syn-v4-mixed"), &plan(Technique::TcpSyn, "190-210", false));
+        assert_eq!(uncovered, Err(ScanError::Uncovered("201-210".parse().unwrap())));
+        let other_protocol = parse(report!("syn-v4-mixed"), &plan(Technique::Udp, "22", false));
+        assert_eq!(other_protocol, Err(ScanError::Uncovered("22".parse().unwrap())));
+        let other_host = parse(report!("syn-v4-mixed"), &plan(Technique::TcpSyn, "22", true));
+        let told = other_host.unwrap_err().to_string();
+        assert_eq!(told, "reading nmap's report: it says nothing about host fd00:198:18::1");
+        let broken_off = parse(report!("failed"), &plan(Technique::TcpSyn, "22", false));
+        assert!(matches!(broken_off, Err(ScanError::Xml(_))), "{broken_off:?}");
+        let cut =
+            String::from_utf8_lossy(report!("syn-v4-mixed")).replace("exit=\"success\"", "exit=\"error\"");
+        let unfinished = parse(cut.as_bytes(), &plan(Technique::TcpSyn, "22", false));
+        assert!(matches!(unfinished, Err(ScanError::Unfinished(_))), "{unfinished:?}");
+    }
+}
