@@ -15,7 +15,7 @@ NEXTEST := $(shell PATH="$(PATH)" cargo nextest --version >/dev/null 2>&1 && ech
 .NOTPARALLEL:
 
 drill: setup
-	@$(CARGO) run --release --locked --quiet --package scandrill -- run
+	@$(CARGO) run --locked --quiet --package scandrill -- run
 
 test: setup format lint doc example tests
 
