@@ -31,10 +31,11 @@ const EVERYWHERE: [(&str, &str, &str); 14] = [
 ];
 
 /// Kernel parameters of the target before its defense is in.
-const TARGET_ONLY: [(&str, &str, &str); 6] = [
+const TARGET_ONLY: [(&str, &str, &str); 7] = [
     ("net.ipv4.icmp_ratelimit", "0", "every closed UDP port answers; the kernel's limit would fake silence"),
     ("net.ipv4.icmp_ratemask", "0", "takes the global bucket away as well"),
     ("net.ipv6.icmp.ratelimit", "0", "as for IPv4"),
+    ("net.ipv6.icmp.ratemask", "255", "only a type that is never sent counts in the global bucket"),
     ("net.ipv4.tcp_syncookies", "1", "the kernel's default, whatever the machine says"),
     ("net.ipv4.ip_default_ttl", "64", "the kernel's default, whatever the machine says"),
     ("net.ipv4.icmp_echo_ignore_all", "0", "an undefended host answers pings"),
