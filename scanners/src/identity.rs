@@ -37,7 +37,7 @@ impl Identity {
         Self { key, base_port: FIRST_PORT + offset }
     }
 
-    /// The mark of try `attempt` at `port`. All tries of an ICMP scan share one identifier, as ping's do.
+    /// The mark of try `attempt` at `port`.
     pub(crate) fn mark(&self, port: u16, attempt: u8) -> Mark {
         let mixed = mix(self.key ^ (u64::from(port) << 8 | u64::from(attempt)));
         Mark {
@@ -53,11 +53,6 @@ impl Identity {
     pub(crate) fn find(&self, source_port: u16, port: u16) -> Option<Mark> {
         let attempt = u8::try_from(source_port.checked_sub(self.base_port)?).ok()?;
         Some(self.mark(port, attempt))
-    }
-
-    /// The identifier of all echo requests.
-    pub(crate) fn echo_id(&self) -> u16 {
-        self.base_port
     }
 }
 

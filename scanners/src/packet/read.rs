@@ -163,8 +163,10 @@ fn udp(identity: &Identity, payload: &[u8]) -> Option<Answer> {
     Some(Answer { port: mark.port, attempt: mark.attempt, reply: Reply::Udp, handshake: None })
 }
 
+/// Identifier and sequence number must belong to the same try.
 fn echo_attempt(identity: &Identity, id: u16, sequence: u16) -> Option<u8> {
-    (id == identity.echo_id()).then(|| u8::try_from(sequence).ok()).flatten()
+    let attempt = identity.find(id, 0)?.attempt;
+    (u16::from(attempt) == sequence).then_some(attempt)
 }
 
 /// Opens an unfragmented IP packet without options that matter here. IPv6 extension headers are not walked: no

@@ -1,0 +1,182 @@
+//! Behaviour that has one right answer: pace, patience, size, handshakes, late replies, refusals.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use scandrill_model::{Family, PortState, Technique};
+use scandrill_scanners::{Order, Scan, ScanError, ScanPlan, Timing};
+
+use crate::packet::Kind;
+use crate::policy::Policy;
+use crate::target::{Faults, Target};
+use crate::world::{paced, plan, run};
+
+fn all(ports: std::ops::RangeInclusive<u16>, policy: Policy) -> BTreeMap<u16, Policy> {
+    ports.map(|port| (port, policy)).collect()
+}
+
+fn target(policies: &BTreeMap<u16, Policy>, faults: Faults) -> Target {
+    Target::new(policies.clone(), faults, 7)
+}
+
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn every_port_there_is_is_asked_once_and_read() {
+    for family in [Family::V4, Family::V6] {
+        let mut policies = all(1..=u16::MAX, Policy::Closed);
+        policies.extend([(22, Policy::Open), (65_535, Policy::Open)]);
+        let outcome = run(
+            &plan(Technique::TcpSyn, family, &policies, 1),
+            &mut target(&policies, Faults::default()),
+            PATIENCE,
+        );
+        assert_eq!(outcome.result.ports_in(PortState::Open).to_string(), "22,65535");
+        assert_eq!(outcome.result.ports_in(PortState::Closed).len(), 65_533);
+        assert_eq!(outcome.result.probes_sent, Some(65_535));
+    }
+}
+
+#[test]
+fn replies_on_their_way_never_exceed_half_of_a_small_receive_queue() {
+    let policies = all(1..=20_000, Policy::Closed);
+    let faults = Faults { delay: Duration::from_millis(30), ..Faults::default() };
+    let plan = plan(Technique::TcpSyn, Family::V4, &policies, 1);
+    let outcome = run(&plan, &mut target(&policies, faults), PATIENCE);
+    assert!(outcome.replies_at_once <= 128, "{}", outcome.replies_at_once);
+    assert_eq!(outcome.result.probes_sent, Some(20_000), "slow replies are no lost ones");
+}
+
+#[test]
+fn a_thousand_silent_ports_take_seconds() {
+    let mut policies = all(1..=1_000, Policy::Drop);
+    let quiet = plan(Technique::TcpSyn, Family::V4, &policies, 1);
+    let outcome = run(&quiet, &mut target(&policies, Faults::default()), PATIENCE);
+    assert!(outcome.took <= Duration::from_secs(4), "{:?}", outcome.took);
+    assert_eq!(outcome.result.probes_sent, Some(2_000));
+    policies.insert(80, Policy::Open);
+    let outcome = run(&quiet, &mut target(&policies, Faults::default()), PATIENCE);
+    assert!(outcome.took <= Duration::from_secs(3), "{:?}", outcome.took);
+    assert_eq!(outcome.result.probes_sent, Some(1_999));
+}
+
+#[test]
+fn an_interval_is_the_least_time_between_two_probes() {
+    let policies = all(1..=40, Policy::Closed);
+    for family in [Family::V4, Family::V6] {
+        let plan = paced(plan(Technique::TcpSyn, family, &policies, 1), 250);
+        let outcome = run(&plan, &mut target(&policies, Faults::default()), PATIENCE);
+        let times: Vec<Duration> = outcome.sent.iter().map(|(at, _)| *at).collect();
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_millis(250)), "{times:?}");
+    }
+}
+
+#[test]
+fn a_polite_scan_asks_one_port_at_a_time_with_nmaps_delay() {
+    for (timing, delay) in [(Timing::T2, 400), (Timing::T1, 15_000), (Timing::T0, 300_000)] {
+        let policies = all(1..=5, Policy::Drop);
+        let plan = ScanPlan { timing, ..plan(Technique::TcpSyn, Family::V4, &policies, 1) };
+        let outcome = run(&plan, &mut target(&policies, Faults::default()), PATIENCE * 10);
+        let times: Vec<Duration> = outcome.sent.iter().map(|(at, _)| *at).collect();
+        let least = Duration::from_millis(delay).max(timing.template().rtt_initial);
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{timing} {times:?}");
+    }
+}
+
+#[test]
+fn an_accepted_connection_is_completed_and_reset() {
+    let policies = BTreeMap::from([(22, Policy::Open), (23, Policy::Closed), (24, Policy::Drop)]);
+    for family in [Family::V4, Family::V6] {
+        let mut target = target(&policies, Faults::default());
+        let outcome = run(&plan(Technique::TcpConnect, family, &policies, 3), &mut target, PATIENCE);
+        assert_eq!(target.closed.iter().copied().collect::<Vec<_>>(), [22]);
+        assert_eq!(outcome.sent.len(), 1 + 2 + 1 + 2, "handshake and reset; one refusal; two unanswered");
+        assert_eq!(outcome.result.probes_sent, Some(4));
+    }
+}
+
+#[test]
+fn a_scan_that_never_connects_leaves_a_connection_half_open() {
+    let policies = BTreeMap::from([(22, Policy::Open)]);
+    let mut target = target(&policies, Faults::default());
+    let outcome = run(&plan(Technique::TcpSyn, Family::V4, &policies, 3), &mut target, PATIENCE);
+    assert_eq!((outcome.sent.len(), target.closed.len()), (1, 0));
+}
+
+#[test]
+fn a_reply_to_a_port_that_was_given_up_is_late_and_changes_nothing() {
+    // Replies take longer than T5 waits. Port 1's second try proves loss, which earns the others the last try that
+    // T5 has; those that are given up then are answered later still.
+    let policies = all(1..=100, Policy::Closed);
+    let (delay, lost_first) = (Duration::from_secs(4), BTreeMap::from([(1, 1)]));
+    let faults = Faults { delay, lost_first, ..Faults::default() };
+    let plan = paced(plan(Technique::TcpSyn, Family::V4, &policies, 1), 100);
+    let plan = ScanPlan { timing: Timing::T5, order: Order::Ascending, ..plan };
+    let outcome = run(&plan, &mut target(&policies, faults), PATIENCE);
+    let silent = outcome.result.ports_in(PortState::Filtered).len();
+    assert!(outcome.result.late_replies > 0 && silent > 0, "{:?}", outcome.result);
+}
+
+#[test]
+fn loss_that_is_proven_earns_every_port_more_tries() {
+    let mut policies = all(1..=10, Policy::Closed);
+    policies.insert(11, Policy::Drop);
+    let lost_first = (1..=10).map(|port| (port, if port <= 5 { 1 } else { 2 })).collect();
+    let faults = Faults { lost_first, ..Faults::default() };
+    let plan = plan(Technique::TcpSyn, Family::V4, &policies, 1);
+    let outcome = run(&plan, &mut target(&policies, faults), PATIENCE);
+    assert_eq!(outcome.result.ports_in(PortState::Closed).to_string(), "1-10");
+    assert_eq!(
+        outcome.probes(plan.technique)[&11],
+        4,
+        "the third try was answered elsewhere, so a fourth is worth it"
+    );
+}
+
+#[test]
+fn dns_is_asked_in_its_own_words_and_other_services_with_nothing() {
+    let policies = all(50..=60, Policy::Open);
+    let plan = plan(Technique::Udp, Family::V6, &policies, 1);
+    let outcome = run(&plan, &mut target(&policies, Faults::default()), PATIENCE);
+    for (_, sent) in &outcome.sent {
+        let Kind::Udp { port, payload, .. } = &sent.kind else { panic!("{sent:?}") };
+        assert_eq!(payload.is_empty(), *port != 53);
+    }
+}
+
+#[test]
+fn ports_are_asked_in_the_order_of_the_plan() {
+    let policies = all(1..=100, Policy::Closed);
+    let shuffled = plan(Technique::TcpFin, Family::V4, &policies, 1);
+    let ports = |plan: &ScanPlan| {
+        let outcome = run(plan, &mut target(&policies, Faults::default()), PATIENCE);
+        outcome.sent.iter().map(|(_, sent)| sent.port()).collect::<Vec<_>>()
+    };
+    let ascending: Vec<u16> = (1..=100).collect();
+    assert_eq!(ports(&ScanPlan { order: Order::Ascending, ..shuffled.clone() }), ascending);
+    assert_ne!(ports(&shuffled), ascending);
+    assert_ne!(ports(&shuffled), ports(&ScanPlan { seed: 2, ..shuffled.clone() }));
+}
+
+#[test]
+fn what_lies_outside_the_lab_is_never_scanned() {
+    let policies = all(1..=1, Policy::Open);
+    let inside = plan(Technique::TcpSyn, Family::V4, &policies, 1);
+    let refusal = |source: &str, target: &str| {
+        let (source, target) = (source.parse().unwrap(), target.parse().unwrap());
+        Scan::new(&ScanPlan { source, target, ..inside.clone() }).err()
+    };
+    for (source, target, outside) in [
+        ("198.18.0.2", "192.0.2.1", "192.0.2.1"),
+        ("10.0.0.1", "198.18.0.1", "10.0.0.1"),
+        ("fd00:198:18::2", "2001:db8::1", "2001:db8::1"),
+    ] {
+        let Some(ScanError::OutsideLab { outside: named, .. }) = refusal(source, target) else {
+            panic!("{target}")
+        };
+        assert_eq!(named.to_string(), outside);
+    }
+    assert!(matches!(refusal("198.18.0.2", "fd00:198:18::1"), Some(ScanError::MixedFamilies { .. })));
+    let empty = ScanPlan { ports: scandrill_model::PortSet::default(), ..inside };
+    assert_eq!(Scan::new(&empty).err(), Some(ScanError::NoPorts(Technique::TcpSyn)));
+}
