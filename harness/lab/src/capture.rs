@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,6 +14,10 @@ use tokio::sync::oneshot;
 use crate::error::{During, LabError};
 use crate::host::Host;
 use crate::ring::Ring;
+use crate::wait;
+
+/// How long a packet may take from having its slot in the ring to being in it.
+const LAST_PACKETS_LIMIT: Duration = Duration::from_secs(5);
 
 /// A packet as it passed an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,27 +103,33 @@ fn open(interface: &str, burst: usize) -> Result<Ring, LabError> {
         .during(|| format!("opening a capture on {interface}"))
 }
 
-/// Reads until the other end of `stop` closes and the ring is empty.
+/// Reads until the other end of `stop` closes and all that passed until then has been read.
 fn read(mut ring: Ring, stop: &OwnedFd, packets: &Mutex<Vec<CapturedPacket>>) -> Ending {
+    let mut taken = 0;
     let mut stopping = false;
-    loop {
-        let mut some = Vec::new();
-        while let Some(packet) = ring.take() {
-            some.push(packet);
-        }
-        let empty = some.is_empty();
-        packets.lock().unwrap_or_else(PoisonError::into_inner).append(&mut some);
-        if empty && stopping {
-            return ring.dropped().during(|| "reading a capture's statistics".to_owned());
-        }
-        if empty {
-            stopping = wait(&ring, stop)?;
-        }
+    while !stopping {
+        let some = take_all(&mut ring, packets);
+        taken += some;
+        stopping = some == 0 && readable_or_end(&ring, stop)?;
     }
+    let counts = ring.counts().during(|| "reading a capture's statistics".to_owned())?;
+    // Another processor may still be writing a packet that has its slot.
+    wait::until_blocking("the last packets of a capture", LAST_PACKETS_LIMIT, || {
+        taken += take_all(&mut ring, packets);
+        Ok((taken >= counts.kept).then_some(counts.dropped))
+    })
+}
+
+/// Takes what is in the ring; gives how many packets that were.
+fn take_all(ring: &mut Ring, packets: &Mutex<Vec<CapturedPacket>>) -> u64 {
+    let mut some: Vec<CapturedPacket> = std::iter::from_fn(|| ring.take()).collect();
+    let taken = some.len() as u64;
+    packets.lock().unwrap_or_else(PoisonError::into_inner).append(&mut some);
+    taken
 }
 
 /// Waits for a packet or the end; whether it is the end.
-fn wait(ring: &Ring, stop: &OwnedFd) -> Result<bool, LabError> {
+fn readable_or_end(ring: &Ring, stop: &OwnedFd) -> Result<bool, LabError> {
     let mut fds =
         [PollFd::new(ring.descriptor(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::NONE) {

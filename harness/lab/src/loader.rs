@@ -22,7 +22,8 @@ pub(crate) async fn load(
         return Ok(());
     }
     let says = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
-    Err(refused(origin, text, line_named(loader, &says), &says))
+    let line = line_named(loader, &says).map(|line| line_meant(text, line, &says));
+    Err(refused(origin, text, line, &says))
 }
 
 fn command(loader: Loader) -> CommandLine {
@@ -53,6 +54,20 @@ fn line_named(loader: Loader, says: &str) -> Option<usize> {
     }
 }
 
+/// The line that is wrong where the program names the COMMIT after it: iptables-nft-restore looks for the chains that
+/// are jumped to only then (`Chain 'NOWHERE' does not exist`).
+fn line_meant(text: &str, line: usize, says: &str) -> usize {
+    let jumps_there = |rule: &str| {
+        let words: Vec<&str> = rule.split_whitespace().collect();
+        let missing = says.split('\'').nth(1);
+        words.windows(2).any(|two| ["-j", "-g"].contains(&two[0]) && Some(two[1]) == missing)
+    };
+    let at_commit = text.lines().nth(line.saturating_sub(1)).is_some_and(|named| named.trim() == "COMMIT");
+    let meant = text.lines().take(line).position(jumps_there).filter(|_| at_commit);
+    meant.map_or(line, |index| index + 1)
+}
+
+/// The error for a text that its loader refused.
 pub(crate) fn refused(origin: &str, text: &str, line: Option<usize>, says: &str) -> LabError {
     let quoted =
         line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).map(|line| line.trim().to_owned());

@@ -102,7 +102,9 @@ fn filter(addresses: &[IpAddr]) -> Vec<libc::sock_filter> {
     let version = [load(BPF_BYTE, 0), statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0xf0)];
     let mut program = version.to_vec();
     for (version, block) in [(0x40, v4), (0x60, v6)] {
-        program.push(jump_equal(version, 0, u8::try_from(block.len() + 1).unwrap_or(u8::MAX)));
+        // Only an unconditional jump goes farther than 255.
+        program.push(jump_equal(version, 1, 0));
+        program.push(jump(block.len() + 1));
         program.extend(block);
         program.push(give(0));
     }
@@ -133,6 +135,10 @@ fn load(size: u32, offset: u32) -> libc::sock_filter {
 
 fn give(length: u32) -> libc::sock_filter {
     statement(libc::BPF_RET | libc::BPF_K, length)
+}
+
+fn jump(over: usize) -> libc::sock_filter {
+    statement(libc::BPF_JMP | libc::BPF_JA, u32::try_from(over).unwrap_or(u32::MAX))
 }
 
 fn statement(code: u32, k: u32) -> libc::sock_filter {
@@ -290,7 +296,7 @@ mod sys {
                 libc::SOL_PACKET,
                 libc::PACKET_STATISTICS,
                 std::ptr::from_mut(&mut stats).cast(),
-                &mut length,
+                &raw mut length,
             )
         };
         Errno::result(done).map(|_| u64::from(stats.tp_drops))

@@ -90,8 +90,8 @@ impl Ring {
         Some(packet)
     }
 
-    /// Packets that the kernel had to leave out since it was last asked.
-    pub fn dropped(&self) -> Result<u64, Errno> {
+    /// What passed since it was last asked.
+    pub fn counts(&self) -> Result<Counts, Errno> {
         // SAFETY: plain integers; all-zero is valid.
         let mut stats: libc::tpacket_stats = unsafe { mem::zeroed() };
         let mut size = length::<libc::tpacket_stats>();
@@ -105,8 +105,19 @@ impl Ring {
                 &raw mut size,
             )
         };
-        Errno::result(done).map(|_| u64::from(stats.tp_drops))
+        // The kernel counts those that it dropped among all packets (packet(7)).
+        let kept = u64::from(stats.tp_packets.saturating_sub(stats.tp_drops));
+        Errno::result(done).map(|_| Counts { kept, dropped: u64::from(stats.tp_drops) })
     }
+}
+
+/// The kernel's own count of packets.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Those that have a slot, though it may still be written to.
+    pub kept: u64,
+    /// Those for which there was none.
+    pub dropped: u64,
 }
 
 impl Drop for Ring {

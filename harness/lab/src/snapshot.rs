@@ -16,16 +16,19 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// More rules than this are not asked for one by one; the dumps are compared all the same.
 const ASKED_FOR: usize = 200;
 
-/// Everything that rules can put into the kernel, each part under a heading.
+/// Everything that rules can put into the kernel, each part under a heading. The iptables programs of the nft back end
+/// are asked only when there are tables of the names that they use.
 const DUMP: &str = r#"# read the firewall back
 set -e
 echo '== nft'
 ruleset=$(nft -j -s list ruleset)
 echo "$ruleset"
-case $ruleset in *'"table"'*)
-    echo '== iptables nft'; iptables-nft-save 2> /dev/null
-    echo '== ip6tables nft'; ip6tables-nft-save 2> /dev/null ;;
-esac
+for table in filter nat mangle raw security; do
+    case $ruleset in *'"family": "ip", "name": "'$table'"'*) four=yes ;; esac
+    case $ruleset in *'"family": "ip6", "name": "'$table'"'*) six=yes ;; esac
+done
+if test "$four"; then echo '== iptables nft'; iptables-nft-save 2> /dev/null; fi
+if test "$six"; then echo '== ip6tables nft'; ip6tables-nft-save 2> /dev/null; fi
 if grep -qs . /proc/net/ip_tables_names; then echo '== iptables legacy'; iptables-legacy-save; fi
 if grep -qs . /proc/net/ip6_tables_names; then echo '== ip6tables legacy'; ip6tables-legacy-save; fi
 if command -v ipset > /dev/null; then echo '== ipset'; ipset save; fi
@@ -79,9 +82,10 @@ impl Snapshot {
         for name in names {
             let (own, other) =
                 (self.parts.get(name).unwrap_or(&none), reference.parts.get(name).unwrap_or(&none));
+            let before = differences.len();
             differences.extend(beyond(other, own).map(|line| format!("{name}: missing: {line}")));
             differences.extend(beyond(own, other).map(|line| format!("{name}: not asked for: {line}")));
-            if own != other && differences.is_empty() {
+            if own != other && differences.len() == before {
                 differences.push(format!("{name}: the same lines in another order"));
             }
         }
@@ -128,10 +132,20 @@ impl Snapshot {
     }
 }
 
-/// A set without the number that its hash starts with; its contents are left aside.
+/// A set without the number that its hash starts with, and without the size of its hash, which grows; its contents are
+/// left aside.
 fn set_created(line: &str) -> Option<String> {
-    let created = line.strip_prefix("create ")?;
-    Some(created.split(" initval ").next().unwrap_or(created).to_owned())
+    let words = without_option(line.strip_prefix("create ")?.split(' ').collect(), "initval", None);
+    Some(without_option(words, "hashsize", None).join(" "))
+}
+
+/// `words` without `option` and the word behind it, which must be `value` where one is given.
+fn without_option<'a>(mut words: Vec<&'a str>, option: &str, value: Option<&str>) -> Vec<&'a str> {
+    let is_it = |two: &[&str]| two[0] == option && value.is_none_or(|value| two[1] == value);
+    if let Some(at) = words.windows(2).position(is_it) {
+        words.drain(at..at + 2);
+    }
+    words
 }
 
 /// The lines of `lines` that `other` has not, as often as they are more.
@@ -149,8 +163,7 @@ fn beyond<'a>(other: &'a [String], lines: &'a [String]) -> impl Iterator<Item = 
     })
 }
 
-/// nftables objects, one a line, without handles, counters and the contents of sets. What iptables-nft keeps empty
-/// (base chains with the policy ACCEPT, and their tables) says nothing.
+/// nftables objects, one a line, without handles, counts and the contents of sets.
 fn nft_objects(json: &str) -> Vec<String> {
     let Ok(mut ruleset) = serde_json::from_str::<Value>(json) else { return vec![json.to_owned()] };
     let Some(objects) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) else { return Vec::new() };
@@ -168,62 +181,153 @@ fn nft_objects(json: &str) -> Vec<String> {
     lines
 }
 
+/// What an object of each kind has that changes by itself.
+const CHANGING: &[(&str, &[&str])] =
+    &[("set", &["elem"]), ("map", &["elem"]), ("counter", &["packets", "bytes"]), ("quota", &["used"])];
+
 fn tidy(body: &mut Value, kind: &str) {
     if let Some(fields) = body.as_object_mut() {
         fields.remove("handle");
-        if kind == "set" || kind == "map" {
-            fields.remove("elem");
-        }
+        let changing = CHANGING.iter().find(|(known, _)| *known == kind);
+        changing.into_iter().flat_map(|(_, names)| *names).for_each(|name| drop(fields.remove(*name)));
     }
-    without_counters(body);
+    without_counts(body);
 }
 
-fn without_counters(value: &mut Value) {
+/// Counters and quotas inside of rules.
+fn without_counts(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            if let Some(Value::Object(counter)) = fields.get_mut("counter") {
-                counter.remove("packets");
-                counter.remove("bytes");
+            for (kind, names) in CHANGING.iter().filter(|(kind, _)| ["counter", "quota"].contains(kind)) {
+                if let Some(Value::Object(inner)) = fields.get_mut(*kind) {
+                    names.iter().for_each(|name| drop(inner.remove(*name)));
+                }
             }
-            fields.values_mut().for_each(without_counters);
+            fields.values_mut().for_each(without_counts);
         }
-        Value::Array(values) => values.iter_mut().for_each(without_counters),
+        Value::Array(values) => values.iter_mut().for_each(without_counts),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 /// Asks the host's kernel for each iptables rule of `reference` by itself (`iptables -C`); gives those it has not.
+/// A rule that cannot be asked for in the words of its dump is left to the comparison of dumps.
 pub async fn check_rules(host: &Host, reference: &Snapshot) -> Result<Vec<String>, LabError> {
-    let mut script = String::from("# ask for each rule\n");
-    for program in ["iptables", "ip6tables"]
-        .into_iter()
-        .flat_map(|stem| ["nft", "legacy"].map(|backend| (stem, backend)))
-    {
-        let lines = reference.parts.get(&format!("{} {}", program.0, program.1)).into_iter().flatten();
-        script.extend(
-            lines.filter(|line| line.contains(" -A ")).take(ASKED_FOR).map(|line| question(program, line)),
-        );
+    let rules = PROGRAMS.iter().flat_map(|program| {
+        let lines = reference.parts.get(&program.join(" ")).into_iter().flatten();
+        lines.filter(|line| line.contains(" -A ")).map(|line| question(&program.join("-"), line))
+    });
+    let questions: String = rules.take(ASKED_FOR).collect();
+    if questions.is_empty() {
+        return Ok(Vec::new());
     }
-    let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), script] };
-    let asked = host.output(&command, None, LIMIT).await?.success(&command)?;
+    let command = CommandLine { program: "bash".into(), args: vec!["-s".into()] };
+    let script = format!("{ASK}{questions}exit 0\n").into_bytes();
+    let asked = host.output(&command, Some(script), LIMIT).await?.success(&command)?;
     Ok(String::from_utf8_lossy(&asked.stdout).lines().map(str::to_owned).collect())
 }
 
-/// The masks that iptables-save prints for `recent` where a rule has none; asked for in so many words, such a rule is
-/// not found (iptables 1.8.9).
-const DEFAULT_MASKS: [&str; 2] =
-    [" --mask 255.255.255.255", " --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"];
+/// The iptables programs and their back ends, as the parts of a snapshot are called.
+const PROGRAMS: [[&str; 2]; 4] =
+    [["iptables", "nft"], ["iptables", "legacy"], ["ip6tables", "nft"], ["ip6tables", "legacy"]];
+
+/// Exit code 1 says that there is no such rule; others, that it was not understood.
+const ASK: &str = "lacks() { \"$@\" > /dev/null 2>&1 < /dev/null; test $? = 1; }\n";
+
+/// Values that iptables-save prints where a rule has none; asked for in so many words, such a rule is not found
+/// (iptables 1.8.9), and one that was typed so is not found without them.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("--mask", "255.255.255.255"),
+    ("--mask", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("--connlimit-mask", "32"),
+    ("--connlimit-mask", "128"),
+];
 
 /// A line of bash that prints a rule which is not there.
-fn question((stem, backend): (&str, &str), line: &str) -> String {
-    let asked = line.replacen(" -A ", " -C ", 1);
-    let without_mask = DEFAULT_MASKS.iter().fold(asked.clone(), |asked, mask| asked.replace(mask, ""));
-    let quoted = line.replace('\'', "'\\''");
-    let program = format!("{stem}-{backend}");
-    let again = if without_mask == asked {
-        String::new()
-    } else {
-        format!("|| {program} {without_mask} 2> /dev/null ")
-    };
-    format!("{program} {asked} 2> /dev/null {again}|| echo '{program} has not: {quoted}'\n")
+fn question(program: &str, line: &str) -> String {
+    let owned = words(&line.replacen(" -A ", " -C ", 1));
+    let asked: Vec<&str> = owned.iter().map(String::as_str).collect();
+    let defaults = |words, (option, value): &(&str, &str)| without_option(words, option, Some(value));
+    let short = DEFAULTS.iter().fold(asked.clone(), defaults);
+    let variants = if short == asked { vec![asked] } else { vec![asked, short] };
+    let lacks = variants.iter().fold(String::new(), |lacks, words| {
+        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        lacks + "lacks " + program + " " + &quoted.join(" ") + " && "
+    });
+    format!("{lacks}echo {}\n", quoted(&format!("{program} has not: {line}")))
+}
+
+/// The words of a line of iptables-save: split at blanks, but for those between double quotes; a backslash takes the
+/// next letter as it is.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut within) = (Vec::new(), None::<String>, false);
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => {
+                within = !within;
+                word.get_or_insert_default();
+            }
+            '\\' if within => word.get_or_insert_default().extend(letters.next()),
+            ' ' if !within => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// A word as bash takes it for just that.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dumped(dump: &str) -> Snapshot {
+        Snapshot::parse(dump)
+    }
+
+    const LEGACY: &str = "== iptables legacy\n# Generated by iptables-save\n*filter\n:INPUT DROP [7:420]\n\
+                          :OUTPUT ACCEPT [0:0]\n:OWN - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j OWN\nCOMMIT\n";
+
+    #[test]
+    fn a_dump_is_read_without_what_says_nothing() {
+        let snapshot = dumped(LEGACY);
+        let expected = ["-t filter :INPUT DROP", "-t filter :OWN -", "-t filter -A INPUT -i lo -j ACCEPT"];
+        assert_eq!(snapshot.parts["iptables legacy"][..3], expected);
+        assert_eq!((snapshot.items(), snapshot.parts.len()), (4, 1));
+        assert_eq!(snapshot.differences(&dumped(&LEGACY.replace("[7:420]", "[9:999]"))), [""; 0]);
+        assert!(dumped("== iptables legacy\n*filter\n:INPUT ACCEPT [5:5]\nCOMMIT\n").is_empty());
+    }
+
+    #[test]
+    fn every_part_tells_its_own_differences() {
+        let swapped = "-A INPUT -j OWN\n-A INPUT -i lo -j ACCEPT";
+        let other = LEGACY.replace("-A INPUT -i lo -j ACCEPT\n-A INPUT -j OWN", swapped);
+        let with_set = format!(
+            "{other}== ipset\ncreate extra hash:ip hashsize 64 maxelem 9 initval 0x1\nadd extra 1.1.1.1\n"
+        );
+        let expected = [
+            "ipset: not asked for: extra hash:ip maxelem 9",
+            "iptables legacy: the same lines in another order",
+        ];
+        assert_eq!(dumped(&with_set).differences(&dumped(LEGACY)), expected);
+        let without = LEGACY.replace("-A INPUT -j OWN\n", "");
+        let expected = ["iptables legacy: missing: -t filter -A INPUT -j OWN"];
+        assert_eq!(dumped(&without).differences(&dumped(LEGACY)), expected);
+    }
+
+    #[test]
+    fn a_rule_is_asked_for_in_its_own_words_and_no_others() {
+        let line = r#"-t raw -A INPUT -m comment --comment "it\'s $(x) \"y\"" -j LOG"#;
+        assert_eq!(words(line)[7..], [r#"it's $(x) "y""#, "-j", "LOG"]);
+        let asked = question("iptables-nft", line);
+        assert!(asked.starts_with("lacks iptables-nft '-t' 'raw' '-C' 'INPUT' "), "{asked}");
+        assert!(asked.contains(r#"'it'\''s $(x) "y"'"#), "{asked}");
+        let twice = question("iptables-nft", "-t filter -A INPUT -m recent --set --mask 255.255.255.255");
+        assert_eq!(twice.matches("lacks iptables-nft").count(), 2, "{twice}");
+    }
 }

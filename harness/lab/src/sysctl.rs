@@ -23,21 +23,22 @@ pub(crate) fn get(key: &str) -> Result<String, LabError> {
     Ok(text.trim().to_owned())
 }
 
-/// Every readable parameter of the calling thread's network namespace, by its dotted name.
+/// Every parameter of the calling thread's network namespace that can be read and set, by its dotted name. Others
+/// change by themselves, such as the number of tracked connections.
 pub(crate) fn all() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![PathBuf::from("/proc/sys/net")];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
+            let Ok(there) = fs::metadata(&path) else { continue };
+            if there.is_dir() {
                 folders.push(path);
-            } else if let (Ok(name), Ok(value)) = (path.strip_prefix("/proc/sys"), fs::read_to_string(&path))
-            {
-                found.insert(
-                    name.to_string_lossy().replace('.', "|").replace('/', ".").replace('|', "/"),
-                    value.trim().to_owned(),
-                );
+                continue;
             }
+            let name = path.strip_prefix("/proc/sys").unwrap_or(&path).to_string_lossy();
+            let name = name.replace('.', "|").replace('/', ".").replace('|', "/");
+            let value = fs::read_to_string(&path).ok().filter(|_| !there.permissions().readonly());
+            found.extend(value.map(|value| (name, value.trim().to_owned())));
         }
     }
     found

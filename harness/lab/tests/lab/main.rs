@@ -23,8 +23,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Labs are many processes; more at once than there are cores only makes each slower.
     arguments.test_threads = arguments.test_threads.or(Some(scandrill_lab::machine::cores()));
-    let inside =
-        jobs().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
+    let inside = jobs().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
     let trials = inside.chain(ends::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
