@@ -116,8 +116,7 @@ fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
     let wrong: PortSet = ports.iter().filter(wrong).collect();
     let subject = format!("{}, ports {ports}", view.technique);
     if !wrong.is_empty() {
-        let observed = wrong_reading(view, &wrong, ports);
-        return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
+        return misread(view, subject, allowed, &wrong, ports);
     }
     match unproven(view, ports) {
         Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
@@ -125,10 +124,20 @@ fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
     }
 }
 
-/// How the ports that read wrong do read; which they are, where others read right.
-fn wrong_reading(view: &ScanView<'_>, wrong: &PortSet, all: &PortSet) -> String {
-    let reading = view.reading(wrong, all);
-    if wrong == all { reading } else { format!("{reading} (ports {})", shortened(wrong)) }
+/// The finding that `wrong`, a part of `all`, reads as nothing that is allowed; its ports are named where others read
+/// right.
+fn misread(
+    view: &ScanView<'_>,
+    subject: String,
+    allowed: &StateSet,
+    wrong: &PortSet,
+    all: &PortSet,
+) -> Finding {
+    let mut finding = view.finding(subject, allowed.to_string(), view.reading(wrong, all), Verdict::Fail);
+    if wrong != all {
+        finding.witnesses.insert(0, format!("ports: {}", shortened(wrong)));
+    }
+    finding
 }
 
 /// Beside a count of answers, `rest` speaks of the ports that gave none; the others must read as they do without
@@ -148,8 +157,7 @@ fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet
     let subject = format!("{}, ports that gave no answer", view.technique);
     let silent = ports.without(&answered);
     if !wrong.is_empty() {
-        let observed = wrong_reading(view, &wrong, ports);
-        return view.finding(subject, allowed.to_string(), observed, Verdict::Fail);
+        return misread(view, subject, allowed, &wrong, ports);
     }
     match unproven(view, &silent) {
         Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
@@ -219,13 +227,12 @@ fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observation
         return view.finding(subject, expected, "nobody looked".to_owned(), Verdict::Error);
     };
     let read = |reading: &scandrill_model::Reading| format!("{} ({})", reading.state, reading.reason.0);
-    let observed = format!(
-        "{} ms after its last packet, tcp/{} reads {} to the source and {} to a fresh one",
-        check.after.0,
-        check.port,
-        read(&check.source),
-        read(&check.fresh)
-    );
+    let when = match check.after.0 {
+        0 => "right after its scan".to_owned(),
+        after => format!("{after} ms after its last packet"),
+    };
+    let (own, fresh) = (read(&check.source), read(&check.fresh));
+    let observed = format!("{when}, tcp/{} reads {own} to the source and {fresh} to a fresh one", check.port);
     let landed = expect.lifts.is_none() || last_probe_unanswered(view);
     let verdict = match (check.fresh.state == PortState::Open, check.is_banned() == banned) {
         (false, _) => Verdict::Error,
