@@ -119,10 +119,10 @@ fn kind(transport: &TransportSlice<'_>) -> Kind {
             Kind::Udp { source_port: udp.source_port(), destination_port: udp.destination_port() }
         }
         TransportSlice::Icmpv4(icmp) => {
-            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), IcmpTypes::V4)
+            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), &IcmpTypes::V4)
         }
         TransportSlice::Icmpv6(icmp) => {
-            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), IcmpTypes::V6)
+            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), &IcmpTypes::V6)
         }
         TransportSlice::Igmp(_) => Kind::Other,
     }
@@ -141,7 +141,7 @@ impl IcmpTypes {
     const V6: Self = Self { request: 128, reply: 129, unreachable: 1, meaning: Unreachable::from_icmpv6 };
 }
 
-fn icmp_kind(number: u8, code: u8, rest: [u8; 4], payload: &[u8], types: IcmpTypes) -> Kind {
+fn icmp_kind(number: u8, code: u8, rest: [u8; 4], payload: &[u8], types: &IcmpTypes) -> Kind {
     let (id, sequence) = (u16::from_be_bytes([rest[0], rest[1]]), u16::from_be_bytes([rest[2], rest[3]]));
     if number == types.request {
         return Kind::EchoRequest { id, sequence };

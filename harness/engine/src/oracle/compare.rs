@@ -159,13 +159,10 @@ fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet
     if !wrong.is_empty() {
         return misread(view, subject, allowed, &wrong, ports);
     }
-    match unproven(view, &silent) {
-        Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
-        None => {
-            let observed = format!("{} of {} ports gave no answer", silent.len(), ports.len());
-            view.finding(subject, allowed.to_string(), observed, Verdict::Pass)
-        }
-    }
+    let proven = format!("{} of {} ports gave no answer", silent.len(), ports.len());
+    let (observed, verdict) =
+        unproven(view, &silent).map_or((proven, Verdict::Pass), |why| (why, Verdict::Error));
+    view.finding(subject, allowed.to_string(), observed, verdict)
 }
 
 /// Silence shows something only where the undefended target answered, or is silent by nature.
@@ -299,7 +296,8 @@ pub fn green(actor: &str, requests: &RequestsSeen, expect: &GreenExpectation) ->
             format!("{served} of {total} requests served; request {} failed: {why}", first + 1)
         }
     };
-    let share = if total == 0 { 0.0 } else { served as f64 / total as f64 };
+    let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let share = if total == 0 { 0.0 } else { count(served) / count(total) };
     let nothing_said = *expect == GreenExpectation::default();
     let min = expect.success_min.or(nothing_said.then_some(1.0));
     let checks = [

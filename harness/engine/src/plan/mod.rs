@@ -190,7 +190,11 @@ pub fn plan(case: &Case, run_seed: u64) -> Result<Plan, Box<BadFile>> {
         addresses: AddressPlan::of(&case.scenario),
     }
     .plan()
+    .map_err(Box::new)
 }
+
+/// Gives the control another order and other cookies than the scan has.
+const CONTROL_SEED: u64 = 0x5eed;
 
 struct Planner<'a> {
     case: &'a Case,
@@ -200,7 +204,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn plan(&self) -> Result<Plan, Box<BadFile>> {
+    fn plan(&self) -> Result<Plan, BadFile> {
         let scenario = self.scenario;
         expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
         let reds: Vec<RedPlan> = scenario
@@ -246,8 +250,8 @@ impl Planner<'_> {
         })
     }
 
-    fn bad(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) -> Box<BadFile> {
-        Box::new(BadFile { file: self.scenario.file.clone(), span, message: message.into(), help })
+    fn bad(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) -> BadFile {
+        BadFile { file: self.scenario.file.clone(), span, message: message.into(), help }
     }
 
     fn defended(&self) -> bool {
@@ -255,7 +259,7 @@ impl Planner<'_> {
         target.defense.iter().any(|spec| spec.layer != "none") || !target.rules.is_empty()
     }
 
-    fn steps(&self) -> Result<(Vec<Step>, Vec<Need>), Box<BadFile>> {
+    fn steps(&self) -> Result<(Vec<Step>, Vec<Need>), BadFile> {
         let target = &self.scenario.target;
         let site = Site {
             backend: self.case.backend,
@@ -269,7 +273,7 @@ impl Planner<'_> {
             let format = rules::detect(&file.name, &file.text).map_err(|error| {
                 let help =
                     Some("iptables-save format, an nft file or a shell script is understood".to_owned());
-                Box::new(BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help })
+                BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help }
             })?;
             steps.extend(rules::steps(&file.name, &file.text, format, &site));
         }
@@ -290,7 +294,7 @@ impl Planner<'_> {
                         timing: Timing::T4,
                         order: Order::Random,
                         interval: None,
-                        seed: self.seed ^ 0xC0_47_20_1,
+                        seed: self.seed ^ CONTROL_SEED,
                         ..red.scan.clone()
                     },
                 }),
@@ -337,7 +341,7 @@ impl Planner<'_> {
         }
     }
 
-    fn red(&self, index: usize, red: &Red) -> Result<RedPlan, Box<BadFile>> {
+    fn red(&self, index: usize, red: &Red) -> Result<RedPlan, BadFile> {
         let scanner = match self.case.scanner {
             Some(scanner) if red.scanners.contains(&scanner) => scanner,
             _ => red.scanners.first().copied().unwrap_or(Scanner::Builtin),
@@ -369,7 +373,7 @@ impl Planner<'_> {
     }
 
     /// An address that a file fixes must be one that the target routes to that host.
-    fn reachable(&self, host: &str, source: IpAddr, span: &Range<usize>) -> Result<IpAddr, Box<BadFile>> {
+    fn reachable(&self, host: &str, source: IpAddr, span: &Range<usize>) -> Result<IpAddr, BadFile> {
         if self.addresses.reaches(host, source) {
             return Ok(source);
         }
@@ -380,7 +384,7 @@ impl Planner<'_> {
         Err(self.bad(span.clone(), format!("{source} is not routed to host `{host}`"), Some(help)))
     }
 
-    fn look(&self, index: usize, red: &Red, source: IpAddr) -> Result<Option<LookPlan>, Box<BadFile>> {
+    fn look(&self, index: usize, red: &Red, source: IpAddr) -> Result<Option<LookPlan>, BadFile> {
         let predicted = self.scenario.claim.as_ref().filter(|claim| claim.actor == red.name);
         let predicted = predicted.and_then(|claim| match &claim.predicts {
             Prediction::Red(expectation) => expectation.ban,
@@ -403,7 +407,7 @@ impl Planner<'_> {
         }))
     }
 
-    fn green(&self, green: &Green) -> Result<GreenPlan, Box<BadFile>> {
+    fn green(&self, green: &Green) -> Result<GreenPlan, BadFile> {
         let source = match green.source.filter(|source| Family::of(*source) == self.case.family) {
             Some(source) => self.reachable(&green.host, source, &green.span)?,
             None => self.addresses.link(&green.host, self.case.family),

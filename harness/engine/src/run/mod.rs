@@ -31,6 +31,7 @@ pub enum Job {
     },
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the one that the lab's dispatch calls")]
 /// What a worker process does: its whole life. The exit code is 0 when the job came to its end.
 pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     let log = Log::new(inside.events);
@@ -79,7 +80,7 @@ async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) ->
     let drilled = drill(plan, lab, log).await;
     let seen = watch.stop(log).await?;
     if let Some(directory) = captures {
-        seen.keep(directory)?;
+        seen.keep(&directory)?;
     }
     drop(services);
     for (red, window) in drilled? {

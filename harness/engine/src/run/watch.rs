@@ -73,8 +73,8 @@ impl Seen {
     }
 
     /// Writes `capture.pcapng` into a directory of the runner's.
-    pub fn keep(&self, directory: OwnedFd) -> Result<(), Trouble> {
-        let file: File = create_in(&directory, "capture.pcapng").trouble("making the capture file")?;
+    pub fn keep(&self, directory: &OwnedFd) -> Result<(), Trouble> {
+        let file: File = create_in(directory, "capture.pcapng").trouble("making the capture file")?;
         write_pcapng(file, &self.captured, &comment).trouble("writing the capture file")
     }
 }

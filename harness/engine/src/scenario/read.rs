@@ -29,7 +29,7 @@ pub type LoadRules<'a> = &'a dyn Fn(&str) -> Result<SourceFile, String>;
 /// # Errors
 /// The first mistake, with its place and what would be right.
 pub fn read(name: &str, file: &SourceFile, load: LoadRules<'_>) -> Result<Scenario, Box<BadFile>> {
-    let raw: ScenarioFile = toml::from_str(&file.text).map_err(|error| from_toml(file, &error))?;
+    let raw: ScenarioFile = toml::from_str(&file.text).map_err(|error| Box::new(from_toml(file, &error)))?;
     understand(name, file, raw, load).map_err(|(span, wrong)| Box::new(bad(file, span, wrong)))
 }
 
@@ -38,7 +38,7 @@ fn bad(file: &SourceFile, span: Range<usize>, wrong: Wrong) -> BadFile {
 }
 
 /// TOML's own errors; those about unknown keys get the nearest known one.
-fn from_toml(file: &SourceFile, error: &toml::de::Error) -> Box<BadFile> {
+fn from_toml(file: &SourceFile, error: &toml::de::Error) -> BadFile {
     let span = error.span().unwrap_or(0..0);
     let mut quoted = error.message().split('`').skip(1).step_by(2);
     let wrong = match (error.message().starts_with("unknown field"), quoted.next()) {
@@ -52,7 +52,7 @@ fn from_toml(file: &SourceFile, error: &toml::de::Error) -> Box<BadFile> {
         }
         _ => Wrong { message: error.message().trim().replace('\n', ", "), help: None },
     };
-    Box::new(bad(file, span, wrong))
+    bad(file, span, wrong)
 }
 
 fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<'_>) -> Located<Scenario> {
