@@ -38,6 +38,8 @@ pub struct Installed {
     host: Host,
     undos: Vec<Undo>,
     before: Snapshot,
+    /// All kernel parameters as they were, where a step may change others than it names.
+    parameters: BTreeMap<String, String>,
 }
 
 /// What takes one step back.
@@ -51,8 +53,10 @@ enum Undo {
 /// Executes `steps` on `host`, in order. When one fails, those before it are undone, and the error names the file,
 /// the line and the tool's own words.
 pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
-    let before = if steps.is_empty() { Snapshot::default() } else { snapshot(host, &[]).await? };
-    let mut installed = Installed { host: host.clone(), undos: Vec::new(), before };
+    let before = if steps.iter().any(is_load) { snapshot(host, &[]).await? } else { Snapshot::default() };
+    let parameters =
+        if steps.iter().any(reaches_far) { host.blocking(sysctl::all).await? } else { BTreeMap::new() };
+    let mut installed = Installed { host: host.clone(), undos: Vec::new(), before, parameters };
     for step in steps {
         if let Err(error) = installed.apply(step).await {
             // The first error is the one that tells; the lab goes away whatever the undoing says.
@@ -61,6 +65,19 @@ pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError>
         }
     }
     Ok(installed)
+}
+
+fn is_load(step: &Step) -> bool {
+    matches!(step, Step::Load { .. })
+}
+
+/// Whether a step may change kernel parameters that it does not name.
+fn reaches_far(step: &Step) -> bool {
+    match step {
+        Step::Sysctl { key, .. } => sysctl::has_side_effects(key),
+        Step::Load { loader, .. } => matches!(loader, Loader::Script { .. }),
+        Step::WriteFile { .. } => false,
+    }
 }
 
 impl Installed {
@@ -72,11 +89,16 @@ impl Installed {
     /// Undoes the steps in reverse and compares the kernel with what it was before; every error is kept.
     pub async fn remove(self) -> Result<(), LabErrors> {
         let mut errors = Vec::new();
-        let nothing = self.undos.is_empty();
+        let emptied = self.undos.iter().any(|undo| matches!(undo, Undo::Rules));
         for undo in self.undos.into_iter().rev() {
             errors.extend(take_back(&self.host, undo).await.err());
         }
-        if !nothing {
+        let parameters = self.parameters;
+        match self.host.blocking(move || sysctl::restore(&parameters)).await {
+            Ok(refused) => errors.extend(refused),
+            Err(error) => errors.push(error),
+        }
+        if emptied {
             match snapshot(&self.host, &[]).await {
                 Ok(after) => errors.extend(after.differences(&self.before).into_iter().map(|difference| {
                     LabError::NotAsBefore { operation: "take the defense off".to_owned(), difference }
@@ -103,15 +125,14 @@ impl Installed {
 
     async fn set(&mut self, key: &str, value: &str) -> Result<(), LabError> {
         let (name, wanted) = (key.to_owned(), value.to_owned());
-        let old = self
-            .host
-            .blocking(move || {
-                let old = sysctl::get(&name)?;
-                sysctl::set(&name, &wanted).map(|()| old)
-            })
-            .await??;
+        let work = move || {
+            let old = sysctl::get(&name)?;
+            Ok::<_, LabError>((old, sysctl::set(&name, &wanted)))
+        };
+        let (old, done) = self.host.blocking(work).await??;
+        // The kernel may have taken another value than it was given, so a failure is undone as well.
         self.undos.push(Undo::Sysctl { key: key.to_owned(), value: old });
-        Ok(())
+        done
     }
 
     /// A script may set kernel parameters too, so all of the namespace's are compared before and after.
@@ -132,7 +153,10 @@ impl Installed {
     }
 
     fn write(&mut self, path: &Path, text: &str) -> Result<(), LabError> {
-        let content = std::fs::read(path).ok();
+        let content = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            read => Some(read.during(|| format!("read {}", path.display()))?),
+        };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).during(|| format!("make {}", folder.display()))?;
         }
@@ -144,7 +168,8 @@ impl Installed {
 
 /// Puts a new file in the place of the old one: an ordinary user owns none of those below the overlay.
 fn replace(path: &Path, content: &[u8]) -> Result<(), LabError> {
-    let new = path.with_extension("new");
+    let mut new = path.to_owned();
+    new.as_mut_os_string().push(".scandrill-new");
     std::fs::write(&new, content)
         .and_then(|()| std::fs::rename(&new, path))
         .during(|| format!("write {}", path.display()))

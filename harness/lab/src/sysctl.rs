@@ -44,6 +44,19 @@ pub(crate) fn all() -> BTreeMap<String, String> {
     found
 }
 
+/// Puts every parameter back to what `before` holds of it; gives those that do not take it.
+pub(crate) fn restore(before: &BTreeMap<String, String>) -> Vec<LabError> {
+    let now = if before.is_empty() { BTreeMap::new() } else { all() };
+    let differs = |(key, value): &(&String, &String)| now.get(*key).is_some_and(|now| now != *value);
+    before.iter().filter(differs).filter_map(|(key, value)| set(key, value).err()).collect()
+}
+
+/// Whether setting `key` changes other parameters, too: those of every interface, and with forwarding also whether
+/// redirects are believed (Linux, Documentation/networking/ip-sysctl.rst).
+pub(crate) fn has_side_effects(key: &str) -> bool {
+    key.contains("forward") || key.contains(".conf.all.")
+}
+
 /// The interface that `key` is about; `None` for keys about none, all, or those yet to come.
 pub(crate) fn interface_of(key: &str) -> Option<&str> {
     let (_, rest) = key.split_once(".conf.").or_else(|| key.split_once(".neigh."))?;
@@ -87,6 +100,14 @@ mod tests {
             path("net.ipv4.conf.eth0/1.rp_filter"),
             PathBuf::from("/proc/sys/net/ipv4/conf/eth0.1/rp_filter")
         );
+    }
+
+    #[test]
+    fn switches_of_many_interfaces_are_told_from_others() {
+        assert!(
+            has_side_effects("net.ipv4.ip_forward") && has_side_effects("net.ipv6.conf.all.disable_ipv6")
+        );
+        assert!(!has_side_effects("net.ipv4.tcp_syncookies"));
     }
 
     #[test]

@@ -156,6 +156,7 @@ const HARD: &[&str] = &[
 fn everything() -> Vec<Step> {
     let mut steps = vec![
         Step::Sysctl { key: "net.ipv4.tcp_syncookies".to_owned(), value: "2".to_owned() },
+        Step::Sysctl { key: "net.ipv4.ip_forward".to_owned(), value: "1".to_owned() },
         Step::WriteFile { path: "/etc/drill/jail.local".to_owned(), text: "[sshd]\n".to_owned() },
         load(
             Loader::IpsetRestore,
@@ -170,7 +171,10 @@ fn everything() -> Vec<Step> {
     let native = "table inet mine {\n    set trap {\n        type ipv4_addr; flags timeout\n    }\n    chain in {\n        \
                   type filter hook input priority 5; policy drop\n        ip saddr @trap counter drop\n    }\n}\n";
     steps.push(load(Loader::Nft, native));
-    steps.push(load(Loader::Script { backend: Backend::Legacy }, "sysctl -qw net.ipv4.ip_forward=1\n"));
+    steps.push(load(
+        Loader::Script { backend: Backend::Legacy },
+        "sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_default_ttl=128\n",
+    ));
     steps
 }
 
@@ -321,11 +325,14 @@ async fn state(host: &Host) -> Result<String, LabError> {
     .await
 }
 
+/// A legacy table stays once it was used, with nothing in it. Forwarding, when switched, switches redirects as well.
+const PREPARED: &str = "iptables-legacy -S; ip6tables-legacy -S; mkdir /etc/drill
+                        echo 0 > /proc/sys/net/ipv4/conf/all/accept_redirects";
+
 async fn removed() -> Done {
     let lab = Lab::build(&plans::pair()).await?;
     let target = lab.host("target")?;
-    // A legacy table stays once it was used, with nothing in it.
-    bash(target, "iptables-legacy -S; ip6tables-legacy -S; mkdir /etc/drill").await?;
+    bash(target, PREPARED).await?;
     let before = state(target).await?;
     let installed = install(target, &everything()).await?;
     assert_ne!(state(target).await?, before);
@@ -338,11 +345,11 @@ async fn removed() -> Done {
 async fn undone() -> Done {
     let lab = Lab::build(&plans::pair()).await?;
     let target = lab.host("target")?;
-    bash(target, "iptables-legacy -S; ip6tables-legacy -S; mkdir /etc/drill").await?;
+    bash(target, PREPARED).await?;
     let before = state(target).await?;
     let failing = [
         load(Loader::Nft, "table inet late {\n    oops\n}\n"),
-        Step::Sysctl { key: "net.ipv4.ip_default_ttl".to_owned(), value: "0x40".to_owned() },
+        Step::Sysctl { key: "net.ipv4.ip_default_ttl".to_owned(), value: "0x41".to_owned() },
         Step::Sysctl { key: "net.ipv4.no_such_key".to_owned(), value: "1".to_owned() },
         Step::WriteFile { path: "/usr/drill".to_owned(), text: String::new() },
         load(Loader::Script { backend: Backend::Nft }, "sysctl -qw net.ipv4.ip_default_ttl=99\nfalse\n"),
