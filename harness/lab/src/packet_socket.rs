@@ -302,3 +302,49 @@ mod sys {
         Errno::result(done).map(|_| u64::from(stats.tp_drops))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a program as the kernel does (Documentation/networking/filter.rst), as far as these programs go.
+    fn accepts(program: &[libc::sock_filter], packet: &[u8]) -> bool {
+        let (mut at, mut word) = (0, 0_u32);
+        loop {
+            let step = program[at];
+            let from = usize::try_from(step.k).unwrap();
+            at += 1;
+            match u32::from(step.code) {
+                0x20 if packet.len() < from + 4 => return false,
+                0x20 => word = u32::from_be_bytes(packet[from..from + 4].try_into().unwrap()),
+                0x30 => word = u32::from(packet[from]),
+                0x54 => word &= step.k,
+                0x15 => at += usize::from(if word == step.k { step.jt } else { step.jf }),
+                0x05 => at += from,
+                0x06 => return step.k != 0,
+                other => panic!("{other:#x}"),
+            }
+        }
+    }
+
+    fn packet_to(address: IpAddr) -> Vec<u8> {
+        match address {
+            IpAddr::V4(v4) => [&[0x45; 16], v4.octets().as_slice()].concat(),
+            IpAddr::V6(v6) => [&[0x60; 24], v6.octets().as_slice()].concat(),
+        }
+    }
+
+    #[test]
+    fn a_filter_takes_its_addresses_and_no_others_however_many() {
+        let v4 = (1..=200).map(|last| IpAddr::from([198, 18, 2, last]));
+        let v6 = (1..=200).map(|last| IpAddr::from([0xfd00, 0x198, 0x18, 2, 0, 0, 0, last]));
+        let all: Vec<IpAddr> = v4.chain(v6).collect();
+        for count in [0, 1, 2, 199, 201, 400] {
+            let (mine, others) = all.split_at(count);
+            let program = filter(mine);
+            assert!(mine.iter().all(|address| accepts(&program, &packet_to(*address))), "{count}");
+            assert!(!others.iter().any(|address| accepts(&program, &packet_to(*address))), "{count}");
+            assert!(!accepts(&program, &[0; 40]) && !accepts(&program, &[0x45; 10]), "{count}");
+        }
+    }
+}

@@ -101,13 +101,79 @@ fn enhanced_packet(interface: u32, packet: &CapturedPacket, comment: Option<Stri
 }
 
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+    // A longer comment is cut: the format has no room for it.
+    let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
     body.extend(code.to_le_bytes());
-    body.extend(u16::try_from(value.len()).unwrap_or(0).to_le_bytes());
-    body.extend(value);
+    body.extend(length.to_le_bytes());
+    body.extend(&value[..usize::from(length)]);
     pad(body);
 }
 
 /// Everything begins at a multiple of four bytes.
 fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use scandrill_model::Stamp;
+
+    use super::*;
+
+    fn captured(host: &str, stamps: &[u64]) -> Captured {
+        let packet = |at: &u64| CapturedPacket {
+            at: Stamp(*at),
+            outgoing: host == "red",
+            bytes: [7; 63].into(),
+            length: 1_500,
+        };
+        let packets = stamps.iter().map(packet).collect();
+        Captured { host: host.to_owned(), interface: "eth0".to_owned(), packets, dropped: 0 }
+    }
+
+    fn number(bytes: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+    }
+
+    /// The blocks of a file, each with its type and body.
+    fn blocks(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
+        let mut blocks = Vec::new();
+        while !bytes.is_empty() {
+            let (kind, length) = (number(bytes, 0), number(bytes, 4) as usize);
+            assert_eq!((length % 4, number(bytes, length - 4) as usize), (0, length));
+            blocks.push((kind, &bytes[8..length - 4]));
+            bytes = &bytes[length..];
+        }
+        blocks
+    }
+
+    #[test]
+    fn packets_of_all_interfaces_are_in_the_order_of_time_with_their_comments() {
+        let captures =
+            [captured("red", &[5_000_000_001, 20_000_000_000]), captured("target", &[9_000_000_000])];
+        let comment = |packet: &CapturedPacket| packet.outgoing.then(|| "probe of tcp/22".to_owned());
+        let mut file = Vec::new();
+        write(&mut file, &captures, &comment).unwrap();
+        let blocks = blocks(&file);
+        let kinds: Vec<u32> = blocks.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [SECTION_HEADER, 1, 1, 6, 6, 6]);
+        assert!(blocks[2].1.windows(11).any(|name| name == b"target:eth0"));
+        let stamps: Vec<(u32, u64)> = blocks[3..]
+            .iter()
+            .map(|(_, body)| (number(body, 0), u64::from(number(body, 4)) << 32 | u64::from(number(body, 8))))
+            .collect();
+        assert_eq!(stamps, [(0, 5_000_000_001), (1, 9_000_000_000), (0, 20_000_000_000)]);
+        for (_, body) in &blocks[3..] {
+            assert_eq!((number(body, 12), number(body, 16)), (63, 1_500));
+            let commented = body.windows(15).any(|words| words == b"probe of tcp/22");
+            assert_eq!(commented, number(body, 0) == 0);
+        }
+    }
+
+    #[test]
+    fn a_comment_that_is_too_long_does_not_break_the_file() {
+        let mut file = Vec::new();
+        write(&mut file, &[captured("red", &[1])], &|_| Some("x".repeat(100_000))).unwrap();
+        assert_eq!(blocks(&file).len(), 3);
+    }
 }

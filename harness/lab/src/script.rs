@@ -49,21 +49,18 @@ pub(crate) async fn run(
         fs::remove_file(path).during(|| format!("remove {path}"))?;
     }
     let finished = finished?;
-    match failure(&finished, &path) {
-        None => Ok(()),
-        Some(line) => Err(refused(origin, text, line, &words(&finished, &path, origin))),
-    }
+    outcome(&finished, &path).map_err(|line| refused(origin, text, line, &words(&finished, &path, origin)))
 }
 
-/// `None` when the script did what it was asked to; else the line that failed, where one is known.
-fn failure(finished: &Finished, path: &str) -> Option<Option<usize>> {
+/// Whether the script did what it was asked to; else the line that failed, where one is known.
+fn outcome(finished: &Finished, path: &str) -> Result<(), Option<usize>> {
     if finished.status == Some(0) {
-        return None;
+        return Ok(());
     }
     let told = String::from_utf8_lossy(&finished.stdout);
     let line = failed_line(&told).or_else(|| last_exit(&told)).or_else(|| bash_named(finished, path));
     // A last `test && cmd` whose test said no ends the script with 1 and is no failure: nothing was told of it.
-    (line.is_some() || finished.status != Some(1)).then_some(line)
+    if line.is_none() && finished.status == Some(1) { Ok(()) } else { Err(line) }
 }
 
 /// The innermost command of the failure that ended the script. Failures before it were in command substitutions whose
@@ -118,10 +115,10 @@ mod tests {
 
     #[test]
     fn a_last_test_that_says_no_is_no_failure() {
-        assert_eq!(failure(&ended(1, "", ""), "/run/s"), None);
-        assert_eq!(failure(&ended(1, "exit 7\n", ""), "/run/s"), Some(Some(7)));
-        assert_eq!(failure(&ended(0, "failed 2 1\nexit 9\n", ""), "/run/s"), None);
-        assert_eq!(failure(&ended(2, "", "/run/s: line 4: syntax error"), "/run/s"), Some(Some(4)));
-        assert_eq!(failure(&ended(1, "", "/run/s: line 3: FOO: unbound variable"), "/run/s"), Some(Some(3)));
+        assert_eq!(outcome(&ended(1, "", ""), "/run/s"), Ok(()));
+        assert_eq!(outcome(&ended(1, "exit 7\n", ""), "/run/s"), Err(Some(7)));
+        assert_eq!(outcome(&ended(0, "failed 2 1\nexit 9\n", ""), "/run/s"), Ok(()));
+        assert_eq!(outcome(&ended(2, "", "/run/s: line 4: syntax error"), "/run/s"), Err(Some(4)));
+        assert_eq!(outcome(&ended(1, "", "/run/s: line 3: FOO: unbound variable"), "/run/s"), Err(Some(3)));
     }
 }

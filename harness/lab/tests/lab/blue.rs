@@ -179,15 +179,12 @@ fn everything() -> Vec<Step> {
 }
 
 fn hard_rules(family: Family) -> String {
-    let mut text = String::from("*filter\n:INPUT DROP [0:0]\n:CHECKED - [0:0]\n");
-    for rule in HARD {
-        text.push_str(&format!("-A INPUT {rule}\n"));
-    }
-    text.push_str(&format!(
-        "-A CHECKED -m set --match-set banned{} src -j DROP\nCOMMIT\n",
-        &family.to_string()[1..]
-    ));
-    text
+    let set = if family == Family::V4 { "banned4" } else { "banned6" };
+    let rules: Vec<String> = HARD.iter().map(|rule| format!("-A INPUT {rule}")).collect();
+    format!(
+        "*filter\n:INPUT DROP [0:0]\n:CHECKED - [0:0]\n{}\n-A CHECKED -m set --match-set {set} src -j DROP\nCOMMIT\n",
+        rules.join("\n")
+    )
 }
 
 /// The same steps on both hosts, one of them the reference.

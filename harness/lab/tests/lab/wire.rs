@@ -68,8 +68,8 @@ async fn every_packet() -> Done {
     let all = usize::from(PACKETS);
     let seen = async || Ok((count(&captures[1].so_far(), is_reply) == all).then_some(()));
     wait::until("all replies in the capture", PATIENCE, seen).await?;
-    for (capture, probes_go_out) in captures.into_iter().zip([true, false]) {
-        let captured = capture.stop().await?;
+    for (running, probes_go_out) in captures.into_iter().zip([true, false]) {
+        let captured = running.stop().await?;
         assert_eq!((captured.interface.as_str(), captured.dropped), ("eth0", 0), "{}", captured.host);
         let mut ports: Vec<u16> = captured.packets.iter().filter_map(|it| probe(it, probes_go_out)).collect();
         ports.sort_unstable();
@@ -86,13 +86,9 @@ fn count(packets: &[CapturedPacket], what: fn(&CapturedPacket) -> bool) -> usize
 
 /// The source port of a probe that went in that direction.
 fn probe(packet: &CapturedPacket, outgoing: bool) -> Option<u16> {
-    match decode(packet)?.kind {
-        Kind::Udp { source_port, destination_port: CLOSED } if packet.outgoing == outgoing => {
-            assert_eq!((packet.length, packet.bytes.len()), (47, 47), "Ethernet, IPv4, UDP and 5 bytes");
-            Some(source_port)
-        }
-        _ => None,
-    }
+    let Kind::Udp { source_port, destination_port: CLOSED } = decode(packet)?.kind else { return None };
+    assert_eq!((packet.length, packet.bytes.len()), (47, 47), "Ethernet, IPv4, UDP and 5 bytes");
+    (packet.outgoing == outgoing).then_some(source_port)
 }
 
 fn is_reply(packet: &CapturedPacket) -> bool {
