@@ -44,6 +44,32 @@ fn rules_for_one_family_leave_the_other_open() {
 }
 
 #[test]
+fn a_service_kept_for_a_range_is_told_and_hurts_nobody_and_the_mapping_is_told() {
+    let rule = "-A INPUT -i ens3 -s 203.0.113.0/24 -p tcp --dport 80 -j ACCEPT\nCOMMIT";
+    let bench = Workbench::with(&[("rules.v4", &V4_ONLY.replace("COMMIT", rule))]);
+    let came = bench.scandrill("check rules.v4 --services 22,80 --ports 20-40 --quiet");
+    for part in [
+        "203.0.113.0/24  22,80 open",
+        "tcp/80 over IPv4 is kept for 203.0.113.0/24",
+        "nobody is hurt",
+        "interface ens3 -> eth0",
+        "203.0.113.0/24 -> 198.19.",
+    ] {
+        assert!(came.out.contains(part), "{part}:\n{}{}", came.out, came.err);
+    }
+}
+
+#[test]
+fn rules_are_read_from_standard_input_too() {
+    let bench = Workbench::with(&[("strict.nft", STRICT)]);
+    let rules = std::fs::File::open(bench.path().join("strict.nft")).unwrap();
+    let mut command = crate::binary::scandrill();
+    command.args(["check", "-", "--services", "22,80", "--ports", "20-25", "--quiet"]).stdin(rules);
+    let ran = command.output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
 fn a_wrong_line_is_one_error_with_file_and_line() {
     let bench = Workbench::with(&[("wrong.nft", &STRICT.replace("lo accept", "lo acept"))]);
     let came = bench.scandrill("check wrong.nft --services 22 --ports 1-100");

@@ -8,4 +8,5 @@ mod help;
 mod interrupt;
 mod output;
 mod run;
+mod shell;
 mod workbench;
