@@ -66,6 +66,13 @@ pub enum What {
         /// What it read.
         result: ScanResult,
     },
+    /// The control of a client: one request of its kind to the undefended target.
+    ControlRequest {
+        /// The green actor.
+        actor: String,
+        /// `None`: served; else why not, in a few words.
+        failure: Option<String>,
+    },
     /// One step of the defense is in.
     Installed {
         /// The step in a few words.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use scandrill_lab::{Lab, clock, request, wait};
+use scandrill_lab::{Host, Lab, clock, request, wait};
 use scandrill_model::What;
 
 use crate::plan::GreenPlan;
@@ -11,6 +11,12 @@ use crate::run::{Log, Trouble, Troubled};
 
 /// How long an ordinary client waits: long enough for one retransmitted SYN (1 s, RFC 6298), not for a second.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Makes one request; the inner error says in a few words why it was not served.
+pub async fn once(green: &GreenPlan, target: IpAddr, host: &Host) -> Result<Result<(), String>, Trouble> {
+    let (speaks, source, port) = (green.speaks, green.source, green.port);
+    host.spawn(move || request(speaks, source, target, port, PATIENCE)).await.trouble("running a client")
+}
 
 /// Makes all its requests.
 pub async fn run(green: &GreenPlan, target: IpAddr, lab: &Lab, log: &Log) -> Result<(), Trouble> {
@@ -20,10 +26,8 @@ pub async fn run(green: &GreenPlan, target: IpAddr, lab: &Lab, log: &Log) -> Res
     let (mut failures, mut latencies_us) = (Vec::new(), Vec::new());
     for index in 0..green.count {
         wait::until_moment(start + Duration::from(green.interval) * index).await;
-        let (speaks, source, port) = (green.speaks, green.source, green.port);
         let began = clock::now();
-        let served = host.spawn(move || request(speaks, source, target, port, PATIENCE)).await;
-        failures.push(served.trouble("running a client")?.err());
+        failures.push(once(green, target, host).await?.err());
         latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
     }
     log.emit(What::Requests { actor: green.name.clone(), failures, latencies_us });

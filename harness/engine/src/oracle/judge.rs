@@ -120,10 +120,24 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
         }
     }
     broken.extend(canary_failures(plan, seen));
+    broken.extend(clients_without_control(plan, seen));
     if seen.ended && seen.problems.is_empty() {
         broken.extend(missing_steps(plan, seen));
     }
     broken
+}
+
+/// A client that is not served shows nothing where it was not served without the defense either.
+fn clients_without_control(plan: &Plan, seen: &Observations) -> Vec<String> {
+    let why = |name: &String| match seen.control_requests.get(name) {
+        Some(None) => None,
+        Some(Some(failure)) => {
+            Some(format!("without the defense, `{name}` was not served either: {failure}"))
+        }
+        None if seen.ended => Some(format!("`{name}` has no control")),
+        None => None,
+    };
+    plan.greens.iter().filter_map(|green| why(&green.name)).collect()
 }
 
 fn canary_failures(plan: &Plan, seen: &Observations) -> Vec<String> {
@@ -181,6 +195,10 @@ fn witnesses_disagree(red: &RedPlan, view: Option<&ScanView<'_>>, seen: &Observa
     if scan.probes_sent != scan.probes_arrived {
         let (sent, arrived) = (scan.probes_sent, scan.probes_arrived);
         problems.push(format!("`{}` sent {sent} probes, and {arrived} arrived at the target", red.name));
+    }
+    if let Some(claimed) = scan.probes_claimed.filter(|claimed| *claimed != scan.probes_sent) {
+        let captured = scan.probes_sent;
+        problems.push(format!("`{}` says it sent {claimed} probes, and {captured} left its end", red.name));
     }
     let (_, other) = compare::disagreements(view);
     if let Some(first) = other.first() {

@@ -11,6 +11,8 @@ use scandrill_model::{
 pub struct ScanSeen {
     /// The scanner's own reading, port by port.
     pub states: Option<BTreeMap<u16, PortState>>,
+    /// Probes that the scanner says it sent; nmap does not say.
+    pub probes_claimed: Option<u64>,
     /// Probes that left red's end.
     pub probes_sent: u64,
     /// Probes that reached the target.
@@ -52,6 +54,8 @@ pub struct Observations {
     pub unmet: Vec<Need>,
     /// The ports that the undefended target answered, by technique.
     pub controls: BTreeMap<Technique, ScanResult>,
+    /// Clients that the undefended target served, or why not.
+    pub control_requests: BTreeMap<String, Option<String>>,
     /// Each reading back.
     pub read_backs: Vec<ReadBackSeen>,
     /// Each attempt of the source that must pass.
@@ -86,12 +90,19 @@ impl Observations {
             What::Control { technique, result, .. } => {
                 self.controls.insert(*technique, result.clone());
             }
+            What::ControlRequest { actor, failure } => {
+                self.control_requests.insert(actor.clone(), failure.clone());
+            }
             What::ReadBack { moment, items, differences } => {
                 let differences = differences.clone();
                 self.read_backs.push(ReadBackSeen { moment: *moment, items: *items, differences });
             }
             What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
-            What::Scan { actor, result, .. } => self.scan(actor).states = Some(result.states()),
+            What::Scan { actor, result, .. } => {
+                let scan = self.scan(actor);
+                scan.states = Some(result.states());
+                scan.probes_claimed = result.probes_sent;
+            }
             What::Facts { actor, probes_sent, probes_arrived, cells, .. } => {
                 let scan = self.scan(actor);
                 scan.probes_sent = *probes_sent;

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use scandrill_model::{
-    PortSet, PortState, Protocol, RedExpectation, Reply, ServicePlan, StateSet, TcpFlags, Technique,
-    Unreachable, state_of,
+    PortSet, PortState, Protocol, RedExpectation, Reply, ServiceKind, ServicePlan, Speaks, StateSet,
+    TcpFlags, Technique, Unreachable, state_of,
 };
 use strum::IntoEnumIterator;
 
-use crate::scenario::{Prediction, Red, Scenario};
+use crate::scenario::{Green, Prediction, Red, Scenario};
 
 /// Place, what is wrong, what would be right.
 pub type Unobservable = (Range<usize>, String, Option<String>);
@@ -19,6 +19,9 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         check_covered(red)?;
         check_red(red, &red.expect, &scenario.target.services)?;
     }
+    for green in &scenario.greens {
+        check_client(green, &scenario.target.services)?;
+    }
     let claim = scenario.claim.as_ref();
     let predicted = claim.and_then(|claim| match &claim.predicts {
         Prediction::Red(expectation) => {
@@ -27,6 +30,27 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         Prediction::Green(_) => None,
     });
     predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &scenario.target.services))
+}
+
+/// A client needs a service that speaks its language; a line over TCP any service answers somehow.
+fn check_client(green: &Green, services: &[ServicePlan]) -> Result<(), Unobservable> {
+    let (protocol, kind) = match green.speaks {
+        Speaks::Ping => return Ok(()),
+        Speaks::Tcp => (Protocol::Tcp, ServiceKind::Banner),
+        Speaks::Http => (Protocol::Tcp, ServiceKind::Http),
+        Speaks::Udp => (Protocol::Udp, ServiceKind::Echo),
+        Speaks::Dns => (Protocol::Udp, ServiceKind::Dns),
+    };
+    let at = services.iter().find(|service| (service.protocol, service.port) == (protocol, green.port));
+    if at.is_some_and(|service| service.kind == kind || green.speaks == Speaks::Tcp) {
+        return Ok(());
+    }
+    let there =
+        at.map_or_else(|| "nothing listens".to_owned(), |service| format!("{} is served", service.kind));
+    let message =
+        format!("`{}` speaks {}, but {there} on {protocol}/{}", green.name, green.speaks, green.port);
+    let wanted = format!("add \"{protocol}/{} {}\" to the target's services", green.port, kind);
+    Err((green.span.clone(), message, Some(wanted)))
 }
 
 /// Every scanned port is named or falls under `rest`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::blue::Blue;
 pub use self::log::{Log, Trouble, Troubled};
 use self::watch::Watch;
-use crate::actor::{self, red};
+use crate::actor::{self, green, red};
 use crate::plan::{CanaryPlan, Plan, TARGET};
 
 /// What a worker is asked to do.
@@ -112,13 +112,17 @@ async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<act
     Ok(acted)
 }
 
-/// What the undefended target answers, from addresses that no actor uses.
+/// What the undefended target answers: to each technique, from addresses that no actor uses, and to each client.
 async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
     for control in &plan.controls {
         let host = host(lab, &control.from.host)?;
         let result = red::builtin(host, &control.from, &control.scan).await?;
         let (technique, source) = (control.scan.technique, control.scan.source);
         log.emit(What::Control { technique, source, result });
+    }
+    for green in &plan.greens {
+        let failure = green::once(green, plan.target, host(lab, &green.host)?).await?.err();
+        log.emit(What::ControlRequest { actor: green.name.clone(), failure });
     }
     Ok(())
 }
