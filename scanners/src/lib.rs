@@ -12,6 +12,7 @@
 mod batch;
 mod cells;
 mod error;
+mod flights;
 mod identity;
 pub mod nmap;
 mod packet;

@@ -14,6 +14,7 @@ use scandrill_model::{Reason, ScanResult, Stamp, TcpFlags, state_of};
 use crate::batch::Batch;
 use crate::cells::{Cells, Progress, Wait};
 use crate::error::ScanError;
+use crate::flights::{Flight, Flights};
 use crate::identity::Identity;
 use crate::packet::{Answer, Endpoints, Handshake, Reader, Template};
 use crate::plan::{Order, ScanPlan};
@@ -36,8 +37,8 @@ pub struct Scan {
     again: VecDeque<u16>,
     /// Ports that were asked as often as is worth it, as far as is known.
     parked: Vec<u16>,
-    /// Probes on their way, in the order in which they left.
-    flights: VecDeque<Flight>,
+    flights: Flights,
+    /// How many of them are awaited.
     unanswered: u64,
     /// Packets of connections that a target accepted.
     handshakes: VecDeque<(TcpFlags, Handshake)>,
@@ -50,14 +51,6 @@ pub struct Scan {
     retries_max: u8,
     probes_sent: u64,
     late_replies: u64,
-}
-
-/// A probe on its way.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    port: u16,
-    attempt: u8,
-    sent: Stamp,
 }
 
 impl Scan {
@@ -86,7 +79,7 @@ impl Scan {
             fresh: ordered(plan, &mut random).into_iter(),
             again: VecDeque::new(),
             parked: Vec::new(),
-            flights: VecDeque::new(),
+            flights: Flights::default(),
             unanswered: 0,
             handshakes: VecDeque::new(),
             rtt: Rtt::new(&timing),
@@ -125,7 +118,7 @@ impl Scan {
         if !self.handshakes.is_empty() {
             return Some(Stamp(0));
         }
-        let expiry = self.flights.front().map(|flight| flight.sent + self.rtt.timeout());
+        let expiry = self.flights.next_deadline(self.rtt.timeout());
         let waiting = self.fresh.len() > 0 || !self.again.is_empty();
         let probe = (waiting && self.unanswered < self.window.limit()).then_some(self.next_probe);
         expiry.into_iter().chain(probe).min()
@@ -166,35 +159,27 @@ impl Scan {
     fn send(&mut self, port: u16, now: Stamp, batch: &mut Batch) {
         let attempt = self.cells.probe(port, now);
         self.template.write(&self.identity.mark(port, attempt), (self.payload)(port), batch);
-        self.flights.push_back(Flight { port, attempt, sent: now });
+        self.flights.push(Flight { port, attempt, sent: now });
         self.unanswered += 1;
         self.probes_sent += 1;
         self.next_probe = now + self.delay;
     }
 
-    /// Gives up waiting for what should have been answered by now.
+    /// Stops waiting for what should have been answered by now.
     fn expire(&mut self, now: Stamp) {
         let timeout = self.rtt.timeout();
         self.forget_landed();
-        while let Some(flight) = self.flights.front().copied() {
-            if now.since(flight.sent) < timeout {
-                break;
+        while let Some(flight) = self.flights.pop_expired(now, timeout) {
+            if is_awaited(&self.cells, &flight) {
+                self.on_silence(flight);
             }
-            self.on_silence(flight);
-            self.forget_landed();
         }
+        self.forget_landed();
     }
 
-    /// Drops probes from the front that nobody waits for any more.
+    /// Drops probes that nobody waits for any more, so that the next deadline is a true one.
     fn forget_landed(&mut self) {
-        while self.flights.front().is_some_and(|flight| !self.is_awaited(flight)) {
-            self.flights.pop_front();
-        }
-    }
-
-    fn is_awaited(&self, flight: &Flight) -> bool {
-        let cell = self.cells.get(flight.port);
-        cell.progress == Progress::Waiting(Wait::Reply) && cell.tries == flight.attempt + 1
+        self.flights.forget(|flight| is_awaited(&self.cells, flight));
     }
 
     fn on_silence(&mut self, flight: Flight) {
@@ -285,6 +270,11 @@ impl Scan {
 
 /// Linux's first window of 64,240 bytes, in units of the scale 7 that was offered.
 const ESTABLISHED_WINDOW: u16 = 502;
+
+fn is_awaited(cells: &Cells, flight: &Flight) -> bool {
+    let cell = cells.get(flight.port);
+    cell.progress == Progress::Waiting(Wait::Reply) && cell.tries == flight.attempt + 1
+}
 
 fn ordered(plan: &ScanPlan, random: &mut ChaCha8Rng) -> Vec<u16> {
     let mut ports: Vec<u16> = plan.cells().iter().collect();

@@ -67,7 +67,10 @@ fn an_interval_is_the_least_time_between_two_probes() {
         let plan = paced(plan(Technique::TcpSyn, family, &policies, 1), 250);
         let outcome = run(&plan, &mut target(&policies, Faults::default()), PATIENCE);
         let times: Vec<Duration> = outcome.sent.iter().map(|(at, _)| *at).collect();
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == Duration::from_millis(250)), "{times:?}");
+        assert!(
+            times.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) == Duration::from_millis(250)),
+            "{times:?}"
+        );
     }
 }
 
@@ -79,7 +82,7 @@ fn a_polite_scan_asks_one_port_at_a_time_with_nmaps_delay() {
         let outcome = run(&plan, &mut target(&policies, Faults::default()), PATIENCE * 10);
         let times: Vec<Duration> = outcome.sent.iter().map(|(at, _)| *at).collect();
         let least = Duration::from_millis(delay).max(timing.template().rtt_initial);
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{timing} {times:?}");
+        assert!(times.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) >= least), "{timing} {times:?}");
     }
 }
 
@@ -131,6 +134,19 @@ fn loss_that_is_proven_earns_every_port_more_tries() {
         4,
         "the third try was answered elsewhere, so a fourth is worth it"
     );
+}
+
+#[test]
+fn a_rate_limited_target_is_read_to_its_last_port() {
+    let policies = all(20..=40, Policy::Closed);
+    for technique in [Technique::Udp, Technique::TcpSyn, Technique::TcpConnect, Technique::TcpXmas] {
+        for seed in 0..20 {
+            let faults = Faults { replies_per_second: Some(20), ..Faults::default() };
+            let plan = plan(technique, Family::V6, &policies, seed);
+            let outcome = run(&plan, &mut target(&policies, faults), PATIENCE);
+            assert_eq!(outcome.result.ports_in(PortState::Closed), plan.ports, "{technique} {seed}");
+        }
+    }
 }
 
 #[test]

@@ -86,12 +86,10 @@ fn over_v4(transport: TransportHeader, source: [u8; 4], destination: [u8; 4], pa
         }
         TransportHeader::Icmpv4(header) => {
             assert_eq!(header.checksum, header.icmp_type.calc_checksum(payload), "ICMP checksum");
-            match header.icmp_type {
-                Icmpv4Type::EchoRequest(echo) => Kind::Echo { id: echo.id, sequence: echo.seq },
-                other => panic!("{other:?}"),
-            }
+            let Icmpv4Type::EchoRequest(echo) = header.icmp_type else { panic!("{header:?}") };
+            Kind::Echo { id: echo.id, sequence: echo.seq }
         }
-        other => panic!("{other:?}"),
+        TransportHeader::Icmpv6(_) | TransportHeader::Igmp(_) => panic!("not of the probe's protocol"),
     }
 }
 
@@ -113,12 +111,10 @@ fn over_v6(transport: TransportHeader, source: [u8; 16], destination: [u8; 16], 
             let expected =
                 header.icmp_type.calc_checksum(source, destination, payload).expect("a message's size");
             assert_eq!(header.checksum, expected, "ICMPv6 checksum");
-            match header.icmp_type {
-                Icmpv6Type::EchoRequest(echo) => Kind::Echo { id: echo.id, sequence: echo.seq },
-                other => panic!("{other:?}"),
-            }
+            let Icmpv6Type::EchoRequest(echo) = header.icmp_type else { panic!("{header:?}") };
+            Kind::Echo { id: echo.id, sequence: echo.seq }
         }
-        other => panic!("{other:?}"),
+        TransportHeader::Icmpv4(_) | TransportHeader::Igmp(_) => panic!("not of the probe's protocol"),
     }
 }
 

@@ -14,8 +14,14 @@ use crate::world::{plan, run};
 
 type Policies = BTreeMap<u16, Policy>;
 
-/// Longer than any scan of sixty ports may take, even if each is asked as often as T3 allows.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Longer than the scan may ever take: each port after the other, each asked as often and awaited as long as the
+/// template allows.
+fn patience(plan: &ScanPlan) -> Duration {
+    let template = plan.timing.template();
+    let tries = u32::from(template.retries_max) + 1;
+    let longest = template.rtt_max.max(Duration::from_secs(1));
+    longest * tries * u32::try_from(plan.ports.len()).expect("few ports")
+}
 
 fn any_technique() -> impl Strategy<Value = Technique> {
     prop::sample::select(Technique::iter().collect::<Vec<_>>())
@@ -48,7 +54,7 @@ proptest! {
     #[test]
     fn every_port_reads_as_its_policy_says((plan, policies) in any_plan()) {
         let mut target = Target::new(policies.clone(), Faults::default(), plan.seed);
-        let outcome = run(&plan, &mut target, PATIENCE);
+        let outcome = run(&plan, &mut target, patience(&plan));
         prop_assert_eq!(outcome.result.states(), states(plan.technique, &policies));
         for (port, probes) in outcome.probes(plan.technique) {
             let answered = is_answered(plan.technique, policies[&port]);
@@ -62,7 +68,7 @@ proptest! {
         let unlucky = policies.keys().enumerate().filter(|(index, _)| lost >> (index % 64) & 1 == 1);
         let lost_first = unlucky.map(|(_, port)| (*port, 1)).collect();
         let faults = Faults { lost_first, delay: Duration::from_millis(delay), ..Faults::default() };
-        let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), PATIENCE);
+        let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), patience(&plan));
         prop_assert_eq!(outcome.result.states(), states(plan.technique, &policies));
     }
 
@@ -74,8 +80,8 @@ proptest! {
         delay in 0_u64..2_000,
     ) {
         let delay = Duration::from_millis(delay);
-        let faults = Faults { loss_percent, replies_per_second, delay, ..Faults::default() };
-        let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), PATIENCE);
+        let faults = Faults { delay, loss_percent, replies_per_second, ..Faults::default() };
+        let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), patience(&plan));
         let allowed = usize::from(plan.timing.template().retries_max) + 1;
         let probes = outcome.probes(plan.technique);
         prop_assert!(probes.values().all(|probes| *probes <= allowed), "{:?}", probes);
@@ -91,7 +97,7 @@ proptest! {
     fn the_same_seed_sends_the_same_bytes((plan, policies) in any_plan(), loss_percent in 0_u8..30) {
         let scan = || {
             let faults = Faults { loss_percent, ..Faults::default() };
-            let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), PATIENCE);
+            let outcome = run(&plan, &mut Target::new(policies.clone(), faults, plan.seed), patience(&plan));
             (outcome.sent, outcome.took)
         };
         prop_assert_eq!(scan(), scan());
