@@ -130,12 +130,11 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
 /// A client that is not served shows nothing where it was not served without the defense either.
 fn clients_without_control(plan: &Plan, seen: &Observations) -> Vec<String> {
     let why = |name: &String| match seen.control_requests.get(name) {
-        Some(None) => None,
         Some(Some(failure)) => {
             Some(format!("without the defense, `{name}` was not served either: {failure}"))
         }
         None if seen.ended => Some(format!("`{name}` has no control")),
-        None => None,
+        Some(None) | None => None,
     };
     plan.greens.iter().filter_map(|green| why(&green.name)).collect()
 }
