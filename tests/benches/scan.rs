@@ -3,6 +3,7 @@
 //! benchmark.
 //!
 //! `cargo bench -p scandrill-tests --bench scan`
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //! (processes, namespaces, memory, files).
 //!
 //! `cargo bench -p scandrill-tests --bench soak`
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,7 +60,7 @@ fn main() {
         for _ in 0..machine::cores() {
             scope.spawn(|| {
                 while busy.load(Ordering::Relaxed) {
-                    std::hint::spin_loop()
+                    std::hint::spin_loop();
                 }
             });
         }

@@ -93,9 +93,11 @@ fn options() -> RunOptions {
 }
 
 fn states(case: &CaseReport, wanted: &str) -> Result<BTreeMap<u16, PortState>, Failed> {
-    let found = case.events.iter().find_map(|event| match &event.what {
-        What::Scan { actor, result, .. } if actor == wanted => Some(result.states()),
-        _ => None,
+    let found = case.events.iter().find_map(|event| {
+        if let What::Scan { actor, result, .. } = &event.what {
+            return (actor == wanted).then(|| result.states());
+        }
+        None
     });
     found.ok_or_else(|| format!("no scan of {wanted} in the log").into())
 }
