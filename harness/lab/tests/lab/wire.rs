@@ -69,13 +69,13 @@ async fn every_packet() -> Done {
     let seen = async || Ok((count(&captures[1].so_far(), is_reply) == all).then_some(()));
     wait::until("all replies in the capture", PATIENCE, seen).await?;
     for (running, probes_go_out) in captures.into_iter().zip([true, false]) {
-        let captured = running.stop().await?;
-        assert_eq!((captured.interface.as_str(), captured.dropped), ("eth0", 0), "{}", captured.host);
-        let mut ports: Vec<u16> = captured.packets.iter().filter_map(|it| probe(it, probes_go_out)).collect();
+        let seen_here = running.stop().await?;
+        assert_eq!((seen_here.interface.as_str(), seen_here.dropped), ("eth0", 0), "{}", seen_here.host);
+        let mut ports: Vec<u16> = seen_here.packets.iter().filter_map(|it| probe(it, probes_go_out)).collect();
         ports.sort_unstable();
-        assert_eq!(ports, (1..=PACKETS).collect::<Vec<_>>(), "probes at {}", captured.host);
-        assert_eq!(count(&captured.packets, is_reply), all, "replies at {}", captured.host);
-        assert_in_order(&captured);
+        assert_eq!(ports, (1..=PACKETS).collect::<Vec<_>>(), "probes at {}", seen_here.host);
+        assert_eq!(count(&seen_here.packets, is_reply), all, "replies at {}", seen_here.host);
+        assert_in_order(&seen_here);
     }
     Ok(lab.remove().await?)
 }
