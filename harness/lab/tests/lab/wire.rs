@@ -71,7 +71,8 @@ async fn every_packet() -> Done {
     for (running, probes_go_out) in captures.into_iter().zip([true, false]) {
         let seen_here = running.stop().await?;
         assert_eq!((seen_here.interface.as_str(), seen_here.dropped), ("eth0", 0), "{}", seen_here.host);
-        let mut ports: Vec<u16> = seen_here.packets.iter().filter_map(|it| probe(it, probes_go_out)).collect();
+        let mut ports: Vec<u16> =
+            seen_here.packets.iter().filter_map(|it| probe(it, probes_go_out)).collect();
         ports.sort_unstable();
         assert_eq!(ports, (1..=PACKETS).collect::<Vec<_>>(), "probes at {}", seen_here.host);
         assert_eq!(count(&seen_here.packets, is_reply), all, "replies at {}", seen_here.host);
