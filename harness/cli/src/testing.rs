@@ -11,6 +11,7 @@ use scandrill_engine::{Case, Planned, RunOptions, expand, plan_all, run_case};
 use scandrill_model::Verdict;
 
 use crate::captures::Captures;
+use crate::commands::run::{jobs, seed_of_now};
 use crate::failure::plain;
 use crate::selection::understand;
 use crate::sources::{Found, find};
@@ -65,7 +66,7 @@ impl TestRun {
         let seed = env::var(SEED).ok().and_then(|text| text.trim().parse().ok());
         let pcap = env::var_os(PCAP).map(PathBuf::from);
         let shared = Shared {
-            seed: seed.unwrap_or_else(crate::commands::run::seed_of_now),
+            seed: seed.unwrap_or_else(seed_of_now),
             strict: env::var(STRICT).is_ok_and(|value| value == "1"),
             captures: Captures::in_folder(pcap.as_deref()).ok(),
             machine: RwLock::new(()),
@@ -80,24 +81,34 @@ impl TestRun {
         self
     }
 
-    /// One test for each case of each scenario in `folder`; a file that is wrong is a test that fails.
+    /// One test for each case of each scenario in `folder`; a file that is wrong is a test that fails. Exclusive ones
+    /// come first, while nothing has begun that they would have to wait for.
     pub fn trials(&self, folder: &Path) -> Vec<Trial> {
-        match find(&[folder.display().to_string()]) {
-            Ok(found) => found.iter().flat_map(|one| self.of_file(one)).collect(),
-            Err(failure) => vec![failing(folder.display().to_string(), failure.to_string())],
+        let found = match find(&[folder.display().to_string()]) {
+            Ok(found) => found,
+            Err(failure) => return vec![failing(folder.display().to_string(), failure.to_string())],
+        };
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for one in &found {
+            match self.plan(one) {
+                Ok(planned) => {
+                    let (exclusive, others): (Vec<_>, Vec<_>) =
+                        planned.into_iter().partition(|one| one.plan.exclusive);
+                    alone.extend(exclusive.into_iter().map(|one| self.of_case(one)));
+                    together.extend(others.into_iter().map(|one| self.of_case(one)));
+                }
+                Err(wrong) => together.push(failing(one.name.clone(), wrong)),
+            }
         }
+        alone.into_iter().chain(together).collect()
     }
 
-    fn of_file(&self, found: &Found) -> Vec<Trial> {
-        let scenario = match understand(found) {
-            Ok(scenario) => Arc::new(scenario),
-            Err(bad) => return vec![failing(found.name.clone(), plain(&bad))],
-        };
+    /// A scenario's cases, or what is wrong with it.
+    fn plan(&self, found: &Found) -> Result<Vec<Planned>, String> {
+        let scenario = Arc::new(understand(found).map_err(|bad| plain(&bad))?);
         let seed = self.shared.seed;
-        match plan_all(expand(&scenario, &[]), seed, |case| repeat(case, seed)) {
-            Ok(planned) => planned.into_iter().map(|one| self.of_case(one)).collect(),
-            Err(bad) => vec![failing(found.name.clone(), bad.iter().map(plain).collect())],
-        }
+        let planned = plan_all(expand(&scenario, &[]), seed, |case| repeat(case, seed));
+        planned.map_err(|bad| bad.iter().map(plain).collect())
     }
 
     fn of_case(&self, planned: Planned) -> Trial {
@@ -108,7 +119,12 @@ impl TestRun {
 
     /// Runs the tests as libtest's command line asks, and gives libtest's exit code.
     pub fn finish(self, trials: Vec<Trial>) -> ExitCode {
-        let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+        let mut arguments = Arguments::from_args();
+        if arguments.test_threads.is_none() && env::var_os("RUST_TEST_THREADS").is_none() {
+            // A case mostly waits for timers: more of them than processors run at once.
+            arguments.test_threads = Some(jobs(None));
+        }
+        let conclusion = libtest_mimic::run(&arguments, trials);
         if let Some(captures) = Arc::into_inner(self.shared).and_then(|shared| shared.captures) {
             captures.settle();
         }
