@@ -27,6 +27,8 @@ pub struct ScanView<'a> {
     pub silent: PortSet,
     /// Ports with a listener.
     pub served: PortSet,
+    /// Everything that was seen in the case.
+    pub seen: &'a Observations,
 }
 
 impl ScanView<'_> {
@@ -38,10 +40,12 @@ impl ScanView<'_> {
     fn witnesses(&self) -> Vec<String> {
         let probes: usize = self.cells.values().map(|cell| cell.probes.len()).sum();
         let answered = self.answered().len();
+        let first = self.cells.values().filter_map(|cell| cell.probes.first()).min();
+        let first = first.map_or_else(|| "never".to_owned(), |at| self.seen.when(*at));
         vec![
             format!("scanner: {}", summary(self.states)),
             format!(
-                "captures: {probes} probes at the target's end, {answered} of {} ports answered",
+                "captures: {probes} probes arrived, the first {first}; {answered} of {} ports answered",
                 self.ports.len()
             ),
             format!(
@@ -91,7 +95,7 @@ fn summary(states: &BTreeMap<u16, PortState>) -> String {
 }
 
 /// Compares everything that is expected of one scan.
-pub fn red(view: &ScanView<'_>, expect: &RedExpectation, seen: &Observations) -> Vec<Finding> {
+pub fn red(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<Finding> {
     let mut findings: Vec<Finding> = expect
         .states
         .iter()
@@ -106,7 +110,7 @@ pub fn red(view: &ScanView<'_>, expect: &RedExpectation, seen: &Observations) ->
         });
     }
     findings.extend(expect.answered.map(|bound| answered(view, bound)));
-    findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban, seen)));
+    findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban)));
     findings
 }
 
@@ -197,8 +201,8 @@ fn answered(view: &ScanView<'_>, bound: Bound) -> Finding {
     view.finding(format!("{}, answered ports", view.technique), bound.to_string(), observed, verdict)
 }
 
-fn bans(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observations) -> Vec<Finding> {
-    let mut findings = vec![ban_in_force(view, expect, seen)];
+fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
+    let mut findings = vec![ban_in_force(view, expect)];
     if let Some(within) = expect.lands_within_probes {
         findings.push(ban_landing(view, within));
     }
@@ -209,7 +213,7 @@ fn bans(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observations) -> Ve
 }
 
 /// What the one look says, which compares the source with a fresh one.
-fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observations) -> Finding {
+fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation) -> Finding {
     let banned = expect.lands && expect.lifts.is_none();
     let expected = match (expect.lands, expect.holds, expect.lifts) {
         (false, ..) => "the source is not banned".to_owned(),
@@ -220,7 +224,7 @@ fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observation
         (true, None, None) => "the source is banned".to_owned(),
     };
     let subject = "ban of the source".to_owned();
-    let Some((at, check)) = seen.bans.get(view.actor) else {
+    let Some((at, check)) = view.seen.bans.get(view.actor) else {
         return view.finding(subject, expected, "nobody looked".to_owned(), Verdict::Error);
     };
     let read = |reading: &scandrill_model::Reading| format!("{} ({})", reading.state, reading.reason.0);
@@ -242,7 +246,7 @@ fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation, seen: &Observation
         format!("{observed}; it was never banned: its last probe was answered")
     };
     let mut finding = view.finding(subject, expected, observed, verdict);
-    finding.witnesses.push(format!("look: at {} ns", at.0));
+    finding.witnesses.push(format!("look: {}", view.seen.when(*at)));
     finding
 }
 
@@ -286,7 +290,12 @@ fn ban_enforced(view: &ScanView<'_>, within: scandrill_model::Millis) -> Finding
 }
 
 /// Compares everything that is expected of one client.
-pub fn green(actor: &str, requests: &RequestsSeen, expect: &GreenExpectation) -> Vec<Finding> {
+pub fn green(
+    actor: &str,
+    requests: &RequestsSeen,
+    expect: &GreenExpectation,
+    seen: &Observations,
+) -> Vec<Finding> {
     let total = requests.failures.len();
     let served = requests.failures.iter().filter(|failure| failure.is_none()).count();
     let observed = match requests.failures.iter().position(Option::is_some) {
@@ -317,7 +326,7 @@ pub fn green(actor: &str, requests: &RequestsSeen, expect: &GreenExpectation) ->
         } else {
             Verdict::Fail
         },
-        witnesses: vec![format!("client: last request over at {} ns", requests.at.0)],
+        witnesses: vec![format!("client: last request over {}", seen.when(requests.at))],
     };
     checks.into_iter().flatten().map(finding).collect()
 }

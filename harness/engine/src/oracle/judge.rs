@@ -30,11 +30,13 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     if skipped.is_none() && problems.is_empty() {
         for (red, view) in &views {
             problems.extend(witnesses_disagree(red, view.as_ref(), &seen));
-            findings.extend(view.iter().flat_map(|view| compare::red(view, &red.expect, &seen)));
+            findings.extend(view.iter().flat_map(|view| compare::red(view, &red.expect)));
         }
         for green in &plan.greens {
             match seen.requests.get(&green.name) {
-                Some(requests) => findings.extend(compare::green(&green.name, requests, &green.expect)),
+                Some(requests) => {
+                    findings.extend(compare::green(&green.name, requests, &green.expect, &seen))
+                }
                 None => problems.push(format!("`{}` was never seen to act", green.name)),
             }
         }
@@ -183,6 +185,7 @@ fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<
         control: seen.control_answered(technique).intersection(&red.scan.ports),
         silent: silent_by_nature(technique, plan.services()),
         served: plan.served(technique),
+        seen,
     })
 }
 
@@ -217,12 +220,12 @@ fn predicted(
     match predicts {
         Prediction::Red(expectation) => {
             let view = views.iter().find(|(red, _)| red.name == actor).and_then(|(_, view)| view.as_ref());
-            view.map(|view| compare::red(view, expectation, seen)).unwrap_or_default()
+            view.map(|view| compare::red(view, expectation)).unwrap_or_default()
         }
         Prediction::Green(expectation) => {
             let requests =
                 seen.requests.get(actor).filter(|_| plan.greens.iter().any(|green| green.name == actor));
-            requests.map(|requests| compare::green(actor, requests, expectation)).unwrap_or_default()
+            requests.map(|requests| compare::green(actor, requests, expectation, seen)).unwrap_or_default()
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct ReadBackSeen {
 pub struct Observations {
     /// Whether the log has its last event.
     pub ended: bool,
+    /// When the first event was.
+    pub start: Stamp,
     /// From the first event to the last.
     pub took: Millis,
     /// What must work and did not.
@@ -77,6 +79,7 @@ impl Observations {
     pub fn of(events: &[Event]) -> Self {
         let mut seen = Self::default();
         if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            seen.start = first.at;
             seen.took = last.at.since(first.at).into();
         }
         for event in events {
@@ -132,6 +135,11 @@ impl Observations {
 
     fn scan(&mut self, actor: &str) -> &mut ScanSeen {
         self.scans.entry(actor.to_owned()).or_default()
+    }
+
+    /// When `at` was, counted from the first event.
+    pub fn when(&self, at: Stamp) -> String {
+        format!("at {:.3} s", at.since(self.start).as_secs_f64())
     }
 
     /// The ports that the control got an answer for.
