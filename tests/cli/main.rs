@@ -6,6 +6,7 @@ mod check;
 mod files;
 mod help;
 mod interrupt;
+mod machine;
 mod output;
 mod run;
 mod shell;
