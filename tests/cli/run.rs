@@ -93,7 +93,7 @@ fn what_is_missing_is_skipped_by_name_and_strict_makes_it_count() {
     }
     let run = |strict: &[&str]| {
         let mut command = crate::binary::scandrill();
-        command.args(["run", "a.toml"]).args(strict).current_dir(bench.path());
+        command.args(["run", "a.toml"]).args(strict).current_dir(bench.path()).env("TMPDIR", bench.path());
         command.env("PATH", programs.path()).output().unwrap()
     };
     if Path::new("/usr/sbin/nmap").exists() || Path::new("/usr/local/sbin/nmap").exists() {

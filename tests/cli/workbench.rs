@@ -79,7 +79,8 @@ impl Workbench {
 
     /// The same, where an argument has a space in it.
     pub fn command(&self, args: &[&str]) -> Came {
-        let ran = scandrill().args(args).current_dir(self.path()).output().unwrap();
+        let ran =
+            scandrill().args(args).current_dir(self.path()).env("TMPDIR", self.path()).output().unwrap();
         Came {
             code: ran.status.code().unwrap_or(-1),
             out: String::from_utf8(ran.stdout).unwrap(),

@@ -54,7 +54,9 @@ fn refusal(scenario: PathBuf) -> Trial {
 
 /// Exit code and words of a run, without what differs from one run to the next.
 fn verdict_of(name: &str) -> String {
+    let captures = tempfile::tempdir().expect("a folder for captures can be made");
     let ran = scandrill()
+        .env("TMPDIR", captures.path())
         .args(["run", "--quiet", "--seed", "1", "--jobs", "1"])
         .arg(format!("scenarios/must-fail/{name}.toml"))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
