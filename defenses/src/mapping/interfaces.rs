@@ -34,6 +34,9 @@ const BEFORE_NAME: [&str; 15] = [
     "dev",
 ];
 
+/// What may stand after `iif` and the like without being one of the user's interfaces: `fib saddr . iif oif missing`.
+const NOT_NAMES: [&str; 8] = ["lo", "vmap", "map", "iif", "oif", "missing", "exists", "type"];
+
 /// Beginnings of names of interfaces that only the host itself or its guests use.
 const INNER: [&str; 17] = [
     "lo",
@@ -147,7 +150,7 @@ fn named<'a>(words: &[Word<'a>]) -> Vec<&'a str> {
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let in_place = at > 0 && BEFORE_NAME.contains(&words[at - 1].text);
-        let name = in_place && !["lo", "vmap", "map"].contains(&word.text) && is_name(word.text);
+        let name = in_place && !NOT_NAMES.contains(&word.text) && is_name(word.text);
         if name || is_card(word.text) {
             found.push(word.text);
         }

@@ -53,6 +53,13 @@ fn distinct_things_stay_distinct() {
 }
 
 #[test]
+fn a_lookup_of_interfaces_names_none() {
+    let rules = "meta nfproto ipv6 fib saddr . mark . iif oif missing drop\niifname \"enp1s0\" accept\n";
+    let mapped = map(rules, Format::Nft, &onto());
+    assert_eq!(mapped.text, rules.replace("enp1s0", "eth0"));
+}
+
+#[test]
 fn what_means_everyone_or_the_link_stays() {
     let rules = "-A INPUT -s 0.0.0.0/0 -d 224.0.0.251/32 -j ACCEPT\n-A INPUT -s 127.0.0.0/8 -j DROP\n\
                  -A INPUT -s 169.254.0.0/16 -d 255.255.255.255/32 -j DROP\n-A INPUT -s 198.18.0.2/32 -j ACCEPT\n";

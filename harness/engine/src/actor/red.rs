@@ -1,7 +1,7 @@
-//! An attacker: one scan by the built-in scanner or by nmap, then one look at its ban where one is expected.
+//! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
 use scandrill_lab::{Host, Lab, PacketSocket, clock, wait};
-use scandrill_model::{BanCheck, PortState, Reading, Reason, ScanResult, What};
+use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
 use scandrill_scanners::{Batch, Scan, ScanPlan, nmap};
 
 use crate::plan::{LookPlan, RedPlan, Vantage, nmap_command};
@@ -20,11 +20,20 @@ pub async fn run(red: &RedPlan, lab: &Lab, log: &Log) -> Result<Window, Trouble>
     let window = window_from(start);
     log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result });
     if let Some(look) = &red.look {
-        wait::until_moment(window.1 + look.after.into()).await;
-        let check = look_at_ban(host, &red.from, look).await?;
-        log.emit(What::BanChecked { actor: red.name.clone(), check });
+        watch_ban(red, look, host, log).await?;
     }
     Ok(window)
+}
+
+/// Looks right after the scan, and once more where the ban is to hold or to lift: counted from the first look, whose
+/// packets are the source's last.
+async fn watch_ban(red: &RedPlan, look: &LookPlan, host: &Host, log: &Log) -> Result<(), Trouble> {
+    for after in [Some(Millis(0)), look.later].into_iter().flatten() {
+        wait::until_moment(clock::now() + after.into()).await;
+        let check = look_at_ban(host, &red.from, look, after).await?;
+        log.emit(What::BanChecked { actor: red.name.clone(), check });
+    }
+    Ok(())
 }
 
 /// One scan by the built-in scanner, on a thread of its own inside the host.
@@ -75,10 +84,15 @@ async fn by_nmap(host: &Host, red: &RedPlan) -> Result<ScanResult, Trouble> {
 const NMAP_DEADLINE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// The source and a fresh one ask the same service at the same time.
-async fn look_at_ban(host: &Host, from: &Vantage, look: &LookPlan) -> Result<BanCheck, Trouble> {
+async fn look_at_ban(
+    host: &Host,
+    from: &Vantage,
+    look: &LookPlan,
+    after: Millis,
+) -> Result<BanCheck, Trouble> {
     let (own, fresh) = tokio::join!(builtin(host, from, &look.own), builtin(host, from, &look.fresh));
     let port = look.own.ports.iter().next().unwrap_or_default();
-    Ok(BanCheck { after: look.after, port, source: reading(&own?), fresh: reading(&fresh?) })
+    Ok(BanCheck { after, port, source: reading(&own?), fresh: reading(&fresh?) })
 }
 
 /// What a scan of one port read.

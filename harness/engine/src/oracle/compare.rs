@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scandrill_model::{
-    BanExpectation, Bound, CellFacts, Finding, GreenExpectation, PortSet, PortState, Protocol, Reason,
-    RedExpectation, StateSet, Technique, Verdict,
+    BanCheck, BanExpectation, Bound, CellFacts, Finding, GreenExpectation, Millis, PortSet, PortState,
+    Protocol, Reading, Reason, RedExpectation, Stamp, StateSet, Technique, Verdict,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -35,6 +35,14 @@ impl ScanView<'_> {
     fn finding(&self, subject: String, expected: String, observed: String, verdict: Verdict) -> Finding {
         let witnesses = self.witnesses();
         Finding { actor: self.actor.to_owned(), subject, expected, observed, verdict, witnesses }
+    }
+
+    /// `tcp-syn, ports 1-21,23-30`; a ping asks no port.
+    fn subject(&self, ports: &PortSet) -> String {
+        match self.technique.protocol() {
+            Protocol::Icmp => self.technique.to_string(),
+            Protocol::Tcp | Protocol::Udp => format!("{}, ports {}", self.technique, shortened(ports)),
+        }
     }
 
     fn witnesses(&self) -> Vec<String> {
@@ -118,7 +126,7 @@ pub fn red(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<Finding> {
 fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
     let wrong = |port: &u16| !view.states.get(port).is_some_and(|state| allowed.contains(*state));
     let wrong: PortSet = ports.iter().filter(wrong).collect();
-    let subject = format!("{}, ports {ports}", view.technique);
+    let subject = view.subject(ports);
     if !wrong.is_empty() {
         return misread(view, subject, allowed, &wrong, ports);
     }
@@ -175,9 +183,8 @@ fn unproven(view: &ScanView<'_>, ports: &PortSet) -> Option<String> {
     let unproven = silent.without(&view.control);
     (!unproven.is_empty()).then(|| {
         format!(
-            "silence that shows nothing: without the defense, {} was silent on ports {} too",
-            view.technique,
-            shortened(&unproven)
+            "silence that shows nothing: without the defense, {} got no answer either",
+            view.subject(&unproven)
         )
     })
 }
@@ -202,7 +209,11 @@ fn answered(view: &ScanView<'_>, bound: Bound) -> Finding {
 }
 
 fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
-    let mut findings = vec![ban_in_force(view, expect)];
+    let looks = view.seen.bans.get(view.actor).map_or(&[][..], Vec::as_slice);
+    let mut findings = vec![ban_landed(view, expect, looks.first())];
+    if let Some(after) = expect.holds.or(expect.lifts) {
+        findings.push(ban_later(view, expect, after, looks.get(1)));
+    }
     if let Some(within) = expect.lands_within_probes {
         findings.push(ban_landing(view, within));
     }
@@ -212,46 +223,48 @@ fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
     findings
 }
 
-/// What the one look says, which compares the source with a fresh one.
-fn ban_in_force(view: &ScanView<'_>, expect: &BanExpectation) -> Finding {
-    let banned = expect.lands && expect.lifts.is_none();
-    let expected = match (expect.lands, expect.holds, expect.lifts) {
-        (false, ..) => "the source is not banned".to_owned(),
-        (true, Some(holds), _) => format!("the source is still banned {} ms after its last packet", holds.0),
-        (true, None, Some(lifts)) => {
-            format!("the source is served again {} ms after its last packet", lifts.0)
-        }
-        (true, None, None) => "the source is banned".to_owned(),
-    };
+/// A look and when it was.
+type Look = (Stamp, BanCheck);
+
+fn ban_landed(view: &ScanView<'_>, expect: &BanExpectation, look: Option<&Look>) -> Finding {
+    let expected = if expect.lands { "the source is banned" } else { "the source is not banned" };
+    ban_finding(view, expected.to_owned(), expect.lands, look)
+}
+
+fn ban_later(view: &ScanView<'_>, expect: &BanExpectation, after: Millis, look: Option<&Look>) -> Finding {
+    let state = if expect.lifts.is_some() { "served again" } else { "still banned" };
+    let expected = format!("the source is {state} {} ms after its last packet", after.0);
+    ban_finding(view, expected, expect.lifts.is_none(), look)
+}
+
+/// What one look says, which compares the source with a fresh one.
+fn ban_finding(view: &ScanView<'_>, expected: String, banned: bool, look: Option<&Look>) -> Finding {
     let subject = "ban of the source".to_owned();
-    let Some((at, check)) = view.seen.bans.get(view.actor) else {
+    let Some((at, check)) = look else {
         return view.finding(subject, expected, "nobody looked".to_owned(), Verdict::Error);
     };
-    let read = |reading: &scandrill_model::Reading| format!("{} ({})", reading.state, reading.reason.0);
+    let verdict = match (check.fresh.state == PortState::Open, check.is_banned() == banned) {
+        (false, _) => Verdict::Error,
+        (true, true) => Verdict::Pass,
+        (true, false) => Verdict::Fail,
+    };
+    let mut finding = view.finding(subject, expected, look_in_words(check), verdict);
+    finding.witnesses.push(format!("look: {}", view.seen.when(*at)));
+    finding
+}
+
+fn look_in_words(check: &BanCheck) -> String {
+    let read = |reading: &Reading| format!("{} ({})", reading.state, reading.reason.0);
     let when = match check.after.0 {
         0 => "right after its scan".to_owned(),
         after => format!("{after} ms after its last packet"),
     };
     let (own, fresh) = (read(&check.source), read(&check.fresh));
-    let observed = format!("{when}, tcp/{} reads {own} to the source and {fresh} to a fresh one", check.port);
-    let landed = expect.lifts.is_none() || last_probe_unanswered(view);
-    let verdict = match (check.fresh.state == PortState::Open, check.is_banned() == banned) {
-        (false, _) => Verdict::Error,
-        (true, true) if landed => Verdict::Pass,
-        (true, _) => Verdict::Fail,
-    };
-    let observed = if landed {
-        observed
-    } else {
-        format!("{observed}; it was never banned: its last probe was answered")
-    };
-    let mut finding = view.finding(subject, expected, observed, verdict);
-    finding.witnesses.push(format!("look: {}", view.seen.when(*at)));
-    finding
+    format!("{when}, tcp/{} reads {own} to the source and {fresh} to a fresh one", check.port)
 }
 
 /// Every probe in the order of the wire, and whether it is the one that was answered.
-fn probes_in_order(view: &ScanView<'_>) -> Vec<(scandrill_model::Stamp, bool)> {
+fn probes_in_order(view: &ScanView<'_>) -> Vec<(Stamp, bool)> {
     let mut probes = Vec::new();
     for cell in view.cells.values() {
         let answered = cell.reply.and_then(|(at, _)| cell.probes.iter().rposition(|probe| *probe <= at));
@@ -259,10 +272,6 @@ fn probes_in_order(view: &ScanView<'_>) -> Vec<(scandrill_model::Stamp, bool)> {
     }
     probes.sort_unstable();
     probes
-}
-
-fn last_probe_unanswered(view: &ScanView<'_>) -> bool {
-    probes_in_order(view).last().is_some_and(|(_, answered)| !answered)
 }
 
 fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
@@ -279,11 +288,11 @@ fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
     view.finding("landing of the ban".to_owned(), format!("within {within} probes"), observed, verdict)
 }
 
-fn ban_enforced(view: &ScanView<'_>, within: scandrill_model::Millis) -> Finding {
+fn ban_enforced(view: &ScanView<'_>, within: Millis) -> Finding {
     let probes = probes_in_order(view);
     let first = probes.first().map(|(at, _)| *at).unwrap_or_default();
     let last = probes.iter().rev().find(|(_, answered)| *answered).map_or(first, |(at, _)| *at);
-    let took = scandrill_model::Millis::from(last.since(first));
+    let took = Millis::from(last.since(first));
     let verdict = if took <= within { Verdict::Pass } else { Verdict::Fail };
     let observed = format!("the last answered probe came {} ms after the first probe", took.0);
     view.finding("enforcement of the ban".to_owned(), format!("within {} ms", within.0), observed, verdict)

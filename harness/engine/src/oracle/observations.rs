@@ -67,7 +67,7 @@ pub struct Observations {
     /// Requests by actor.
     pub requests: BTreeMap<String, RequestsSeen>,
     /// Looks at bans by actor.
-    pub bans: BTreeMap<String, (Stamp, BanCheck)>,
+    pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Ends of links whose capture lost packets.
     pub lossy: Vec<(String, u64)>,
     /// Whether the defense came off.
@@ -117,7 +117,7 @@ impl Observations {
                     .insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
             }
             What::BanChecked { actor, check } => {
-                self.bans.insert(actor.clone(), (event.at, check.clone()));
+                self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
             }
             What::Captured { host, dropped, .. } if *dropped > 0 => self.lossy.push((host.clone(), *dropped)),
             What::Unmet { need } => self.unmet.push(need.clone()),

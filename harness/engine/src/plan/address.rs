@@ -125,6 +125,20 @@ impl AddressPlan {
         link || host.routed_prefixes().any(|prefix| prefix.contains(&address))
     }
 
+    /// What a range of the file's collides with: the link, or what another range or host has.
+    pub fn collision(&self) -> Option<(IpNet, IpNet)> {
+        let links = [Family::V4, Family::V6].map(|family| self.hosts[0].link(family).trunc());
+        let own = self.hosts.iter().flat_map(HostAddresses::own_prefixes);
+        let taken: Vec<IpNet> = links.into_iter().chain(own).collect();
+        let extra: Vec<IpNet> = self.hosts.iter().flat_map(|host| host.extra.clone()).collect();
+        let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
+        extra.iter().enumerate().find_map(|(index, range)| {
+            let others = taken.iter().chain(&extra[..index]);
+            let other = others.into_iter().find(|other| overlap(range, other))?;
+            Some((*range, *other))
+        })
+    }
+
     /// The prefixes routed to a host, for messages.
     pub fn ranges_text(&self, host: &str) -> String {
         let actor = |family| self.find(host).prefix(Routed::Actor, family).to_string();
@@ -159,11 +173,13 @@ impl HostAddresses {
 
     /// Everything that the target routes by way of this host's link address.
     pub fn routed_prefixes(&self) -> impl Iterator<Item = IpNet> {
+        self.own_prefixes().into_iter().chain(self.extra.clone())
+    }
+
+    fn own_prefixes(&self) -> Vec<IpNet> {
         let pairs = [Routed::Actor, Routed::Witness]
             .map(|routed| [Family::V4, Family::V6].map(|family| (routed, family)));
-        let own: Vec<IpNet> =
-            pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family)).collect();
-        own.into_iter().chain(self.extra.clone())
+        pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family)).collect()
     }
 
     fn within(&self, routed: Routed, family: Family, last: u16) -> IpAddr {

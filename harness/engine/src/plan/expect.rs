@@ -69,6 +69,14 @@ fn check_covered(red: &Red) -> Result<(), Unobservable> {
     if open.is_empty() || red.expect.rest.is_some() {
         return Ok(());
     }
+    if red.technique.protocol() == Protocol::Icmp {
+        let message = format!("`{}` pings the target and expects nothing of it", red.name);
+        return Err((
+            red.span.clone(),
+            message,
+            Some("add expect.rest = \"open\" or \"filtered\"".to_owned()),
+        ));
+    }
     let message = format!("`{}` scans port {open} and expects nothing of it", red.name);
     Err((red.span.clone(), message, Some("add expect.rest = \"closed\", or name its state".to_owned())))
 }

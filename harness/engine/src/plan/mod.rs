@@ -134,11 +134,11 @@ pub struct RedPlan {
     pub expect: RedExpectation,
 }
 
-/// One look at a ban: the banned source and a fresh one ask the same service at the same time.
+/// How a ban is looked at: the banned source and a fresh one ask the same service at the same time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LookPlan {
-    /// Time from the source's last packet to the look.
-    pub after: Millis,
+    /// Time from the look right after the scan to a second one, where the ban is to hold or to lift.
+    pub later: Option<Millis>,
     /// What the banned source asks.
     pub own: ScanPlan,
     /// What the fresh one asks.
@@ -196,6 +196,9 @@ pub fn plan(case: &Case, run_seed: u64) -> Result<Plan, Box<BadFile>> {
 /// Gives the control another order and other cookies than the scan has.
 const CONTROL_SEED: u64 = 0x5eed;
 
+/// What reads a defense back.
+const READ_BACK: [&str; 2] = ["bash", "nft"];
+
 struct Planner<'a> {
     case: &'a Case,
     scenario: &'a Scenario,
@@ -206,6 +209,17 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn plan(&self) -> Result<Plan, BadFile> {
         let scenario = self.scenario;
+        if let Some((range, other)) = self.addresses.collision() {
+            let help = "198.19.128.0/17 and fd00:198:18:8000::/49 are free for ranges of your own";
+            let text = range.to_string();
+            let start = scenario.file.text.find(&text).unwrap_or(0);
+            let span = start..start + text.len();
+            return Err(self.bad(
+                span,
+                format!("{range} overlaps {other}, which the lab itself uses"),
+                Some(help.to_owned()),
+            ));
+        }
         expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
         let reds: Vec<RedPlan> = scenario
             .reds
@@ -277,7 +291,9 @@ impl Planner<'_> {
             })?;
             steps.extend(rules::steps(&file.name, &file.text, format, &site));
         }
-        let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).collect();
+        let read_back = if steps.is_empty() { &[][..] } else { &READ_BACK };
+        let read_back = read_back.iter().map(|program| Need::Program((*program).to_owned()));
+        let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).chain(read_back).collect();
         Ok((steps, needs))
     }
 
@@ -342,13 +358,10 @@ impl Planner<'_> {
     }
 
     fn red(&self, index: usize, red: &Red) -> Result<RedPlan, BadFile> {
-        let scanner = match self.case.scanner {
-            Some(scanner) if red.scanners.contains(&scanner) => scanner,
-            _ => red.scanners.first().copied().unwrap_or(Scanner::Builtin),
-        };
+        let scanner = self.scanner_of(red);
         let source = match red.source.filter(|source| Family::of(*source) == self.case.family) {
             Some(source) => self.reachable(&red.host, source, &red.span)?,
-            None if scanner == Scanner::Nmap => self.addresses.link(&red.host, self.case.family),
+            None if self.is_shared_with_kernel(&red.host) => self.addresses.link(&red.host, self.case.family),
             None => self.addresses.routed(&red.host, self.case.family),
         };
         let scan = ScanPlan {
@@ -370,6 +383,21 @@ impl Planner<'_> {
             after: red.after.clone(),
             expect: red.expect.clone(),
         })
+    }
+
+    fn scanner_of(&self, red: &Red) -> Scanner {
+        match self.case.scanner {
+            Some(scanner) if red.scanners.contains(&scanner) => scanner,
+            _ => red.scanners.first().copied().unwrap_or(Scanner::Builtin),
+        }
+    }
+
+    /// Actors of one host share its address. nmap and clients need one that the kernel owns; the built-in scanner
+    /// takes another only where nobody of those is beside it.
+    fn is_shared_with_kernel(&self, host: &str) -> bool {
+        let by_kernel = |red: &Red| red.host == host && self.scanner_of(red) == Scanner::Nmap;
+        self.scenario.reds.iter().any(by_kernel)
+            || self.scenario.greens.iter().any(|green| green.host == host)
     }
 
     /// An address that a file fixes must be one that the target routes to that host.
@@ -401,7 +429,7 @@ impl Planner<'_> {
         };
         let fresh = self.addresses.fresh(&red.host, self.case.family, index);
         Ok(Some(LookPlan {
-            after: ban.holds.or(ban.lifts).unwrap_or_default(),
+            later: ban.holds.or(ban.lifts),
             own: self.one_port(Technique::TcpSyn, source, port),
             fresh: self.one_port(Technique::TcpSyn, fresh, port),
         }))
@@ -444,7 +472,7 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
     let scans = reds.iter().map(|red| {
         let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
         let pace = red.scan.interval.map_or(0, |interval| interval.0).max(red.scan.timing.scan_delay().0);
-        let look = red.look.as_ref().map_or(0, |look| look.after.0);
+        let look = red.look.as_ref().and_then(|look| look.later).unwrap_or_default().0;
         ports.saturating_mul(pace).saturating_add(ports / 10).saturating_add(look)
     });
     let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));

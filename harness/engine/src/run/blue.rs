@@ -1,6 +1,6 @@
 //! The defense: installed twice (in a scratch namespace and on the target), read back, compared, taken off.
 
-use scandrill_lab::{Host, Installed, Lab, Snapshot, check_rules, install, snapshot};
+use scandrill_lab::{Host, Installed, Lab, LabError, Snapshot, check_rules, install, snapshot};
 use scandrill_model::{Moment, Step, What};
 
 use super::log::{Log, Trouble, Troubled};
@@ -20,7 +20,7 @@ impl<'a> Blue<'a> {
         let scratch = lab.host(REFERENCE).trouble("finding the scratch namespace")?;
         let target = lab.host(TARGET).trouble("finding the target")?;
         let reference = install(scratch, &plan.steps).await.trouble("installing the defense")?;
-        let dumped = snapshot(scratch, &plan.steps).await.trouble("reading the reference back")?;
+        let dumped = dump(scratch, &plan.steps).await.trouble("reading the reference back")?;
         let installed = install(target, &plan.steps).await.trouble("installing the defense")?;
         for step in &plan.steps {
             log.emit(What::Installed { step: in_words(step) });
@@ -34,9 +34,9 @@ impl<'a> Blue<'a> {
     /// Compares what the target's kernel holds with the reference, and asks for each rule by itself.
     pub async fn read_back(&self, lab: &Lab, log: &Log, moment: Moment) -> Result<(), Trouble> {
         let target: &Host = lab.host(TARGET).trouble("finding the target")?;
-        let now = snapshot(target, self.steps).await.trouble("reading the defense back")?;
+        let now = dump(target, self.steps).await.trouble("reading the defense back")?;
         let mut differences = now.differences(&self.reference);
-        if moment == Moment::Before {
+        if moment == Moment::Before && !self.steps.is_empty() {
             differences.extend(check_rules(target, &self.reference).await.trouble("asking for each rule")?);
         }
         let items = now.items() + self.target.parameters();
@@ -50,6 +50,11 @@ impl<'a> Blue<'a> {
         log.emit(What::Removed);
         Ok(())
     }
+}
+
+/// What a host's kernel holds of a defense; of none, nothing is asked.
+async fn dump(host: &Host, steps: &[Step]) -> Result<Snapshot, LabError> {
+    if steps.is_empty() { Ok(Snapshot::default()) } else { snapshot(host, steps).await }
 }
 
 /// A step in a few words.

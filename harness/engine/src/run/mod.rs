@@ -107,6 +107,8 @@ async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<act
     let off = blue.remove(log).await;
     let acted = attacked?;
     off?;
+    // A neighbour that the defense kept from answering is still thought dead.
+    forget_neighbours(plan, lab).await?;
     canary(plan, lab, log, Moment::Removed).await?;
     limits.remove().await.trouble("taking the ICMP limits off")?;
     Ok(acted)
@@ -134,13 +136,18 @@ async fn attack<'a>(
     blue: &Blue<'_>,
 ) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     canary(plan, lab, log, Moment::Before).await?;
-    for host in &plan.lab.hosts {
-        self::host(lab, &host.name)?.forget_neighbours().await.trouble("forgetting neighbours")?;
-    }
+    forget_neighbours(plan, lab).await?;
     let acted = actor::act(plan, lab, log).await?;
     canary(plan, lab, log, Moment::After).await?;
     blue.read_back(lab, log, Moment::After).await?;
     Ok(acted)
+}
+
+async fn forget_neighbours(plan: &Plan, lab: &Lab) -> Result<(), Trouble> {
+    for host in &plan.lab.hosts {
+        self::host(lab, &host.name)?.forget_neighbours().await.trouble("forgetting neighbours")?;
+    }
+    Ok(())
 }
 
 /// One connection of the source that must pass.

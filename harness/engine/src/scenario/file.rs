@@ -180,7 +180,7 @@ pub struct TargetTable {
     pub interface: Option<At<String>>,
     /// Kernel parameters of the target before its defense is in.
     #[serde(default)]
-    pub sysctls: BTreeMap<String, String>,
+    pub sysctls: BTreeMap<String, At<String>>,
 }
 
 /// Settings of a host other than the target.
@@ -189,7 +189,7 @@ pub struct TargetTable {
 pub struct HostTable {
     /// Kernel parameters.
     #[serde(default)]
-    pub sysctls: BTreeMap<String, String>,
+    pub sysctls: BTreeMap<String, At<String>>,
     /// Further source ranges inside the lab's own ranges that the target routes to this host.
     #[serde(default)]
     pub ranges: Vec<At<String>>,

@@ -140,8 +140,9 @@ fn target(table: &TargetTable, load: LoadRules<'_>) -> Located<Target> {
     let services = services(&table.services)?;
     let rules = table.rules.as_ref().map(|paths| at(paths, |paths| load_all(paths, load))).transpose()?;
     let span = |at: &At<LayerTable>| at.span.clone();
+    let interface = table.interface.as_ref().map(|name| at(name, |name| interface_name(name))).transpose()?;
     Ok(Target {
-        interface: table.interface.as_ref().map_or("eth0", |name| &name.value).to_owned(),
+        interface: interface.unwrap_or_else(|| "eth0".to_owned()),
         canary: canary(table.canary.as_ref(), &services)?,
         services,
         defense: table.defense.iter().map(|layer| at(layer, layer_spec)).collect::<Located<_>>()?,
@@ -153,8 +154,33 @@ fn target(table: &TargetTable, load: LoadRules<'_>) -> Located<Target> {
             .map(|text| at(text, |text| word("ICMP limit", text)))
             .transpose()?
             .unwrap_or(IcmpLimit::Unlimited),
-        sysctls: table.sysctls.clone(),
+        sysctls: sysctls(&table.sysctls)?,
     })
+}
+
+/// What the kernel takes for a name (`dev_valid_name` in net/core/dev.c).
+fn interface_name(name: &str) -> Result<String, Wrong> {
+    let strange = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    if (1..=15).contains(&name.len()) && !name.contains(strange) && ![".", "..", "lo"].contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let help = "use 1 to 15 characters, none of them a slash, a colon or a space, such as `eth0`";
+    Err(Wrong::new(format!("`{name}` is not a name for an interface"), help))
+}
+
+/// Kernel parameters of a host are those of its network namespace.
+fn sysctls(table: &BTreeMap<String, At<String>>) -> Located<BTreeMap<String, String>> {
+    let read = |(key, value): (&String, &At<String>)| {
+        let value = at(value, |value| match key.starts_with("net.") {
+            true => Ok(value.clone()),
+            false => Err(Wrong::new(
+                format!("`{key}` belongs to no host"),
+                "a lab sets keys that begin with `net.`",
+            )),
+        })?;
+        Ok((key.clone(), value))
+    };
+    table.iter().map(read).collect()
 }
 
 fn services(texts: &[At<String>]) -> Located<Vec<ServicePlan>> {
@@ -225,7 +251,7 @@ fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary
 fn host(table: &HostTable) -> Located<HostSettings> {
     let range = |text: &At<String>| at(text, |text| lab_range(text));
     let ranges = table.ranges.iter().map(range).collect::<Located<_>>()?;
-    Ok(HostSettings { sysctls: table.sysctls.clone(), ranges })
+    Ok(HostSettings { sysctls: sysctls(&table.sysctls)?, ranges })
 }
 
 fn lab_range(text: &str) -> Result<IpNet, Wrong> {
