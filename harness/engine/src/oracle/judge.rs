@@ -35,7 +35,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         for green in &plan.greens {
             match seen.requests.get(&green.name) {
                 Some(requests) => {
-                    findings.extend(compare::green(&green.name, requests, &green.expect, &seen))
+                    findings.extend(compare::green(&green.name, requests, &green.expect, &seen));
                 }
                 None => problems.push(format!("`{}` was never seen to act", green.name)),
             }

@@ -170,16 +170,14 @@ fn interface_name(name: &str) -> Result<String, Wrong> {
 
 /// Kernel parameters of a host are those of its network namespace.
 fn sysctls(table: &BTreeMap<String, At<String>>) -> Located<BTreeMap<String, String>> {
-    let read = |(key, value): (&String, &At<String>)| {
-        let value = at(value, |value| match key.starts_with("net.") {
-            true => Ok(value.clone()),
-            false => Err(Wrong::new(
-                format!("`{key}` belongs to no host"),
-                "a lab sets keys that begin with `net.`",
-            )),
-        })?;
-        Ok((key.clone(), value))
+    let of_a_host = |key: &str, value: &String| {
+        if key.starts_with("net.") {
+            return Ok(value.clone());
+        }
+        Err(Wrong::new(format!("`{key}` belongs to no host"), "a lab sets keys that begin with `net.`"))
     };
+    let read =
+        |(key, value): (&String, &At<String>)| Ok((key.clone(), at(value, |value| of_a_host(key, value))?));
     table.iter().map(read).collect()
 }
 
