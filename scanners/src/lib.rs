@@ -9,6 +9,7 @@
 //! only from [`scandrill_model::state_of`]; no packet is made for an address outside the lab's own ranges.
 #![forbid(unsafe_code)]
 
+mod again;
 mod batch;
 mod cells;
 mod error;

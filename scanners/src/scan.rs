@@ -1,6 +1,7 @@
 //! One scan as a state machine: which port is asked next, when a probe counts as unanswered, when a port is given
 //! up. Retransmission is nmap's (`allowedTryno` and the bench in scan_engine.cc): a silent port is asked twice;
-//! more often only once a reply to a later try proved that packets get lost.
+//! more often only once a reply to a later try proved that packets get lost, and then one more time than nmap
+//! does, which asks more slowly instead.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use scandrill_model::{Reason, ScanResult, Stamp, TcpFlags, state_of};
 
+use crate::again::Again;
 use crate::batch::Batch;
 use crate::cells::{Cells, Progress, Wait};
 use crate::error::ScanError;
@@ -34,7 +36,7 @@ pub struct Scan {
     /// Ports not asked yet, in order.
     fresh: std::vec::IntoIter<u16>,
     /// Ports to be asked again.
-    again: VecDeque<u16>,
+    again: Again,
     /// Ports that were asked as often as is worth it, as far as is known.
     parked: Vec<u16>,
     flights: Flights,
@@ -77,7 +79,7 @@ impl Scan {
             identity,
             cells: Cells::new(&plan.cells()),
             fresh: ordered(plan, &mut random).into_iter(),
-            again: VecDeque::new(),
+            again: Again::default(),
             parked: Vec::new(),
             flights: Flights::default(),
             unanswered: 0,
@@ -148,7 +150,7 @@ impl Scan {
 
     /// Retransmissions come first, as in nmap.
     fn next_port(&mut self) -> Option<u16> {
-        while let Some(port) = self.again.pop_front() {
+        while let Some(port) = self.again.pop() {
             if self.cells.waits_for(port, Wait::Turn) {
                 return Some(port);
             }
@@ -189,16 +191,17 @@ impl Scan {
             self.cells.resolve(flight.port, Progress::GivenUp);
         } else if flight.attempt < self.tries_worth() {
             self.cells.wait_for(flight.port, Wait::Turn);
-            self.again.push_back(flight.port);
+            self.again.push(flight.port, flight.attempt + 1);
         } else {
             self.cells.wait_for(flight.port, Wait::Evidence);
             self.parked.push(flight.port);
         }
     }
 
-    /// The latest try that is worth making: one more than the latest that was ever answered.
+    /// The latest try that is worth making.
     fn tries_worth(&self) -> u8 {
-        (self.answered_try + 1).min(self.retries_max)
+        let worth = if self.answered_try == 0 { 1 } else { self.answered_try + 2 };
+        worth.min(self.retries_max)
     }
 
     fn accept(&mut self, now: Stamp, answer: &Answer) {
@@ -241,7 +244,7 @@ impl Scan {
         for port in std::mem::take(&mut self.parked) {
             if self.cells.waits_for(port, Wait::Evidence) {
                 self.cells.wait_for(port, Wait::Turn);
-                self.again.push_back(port);
+                self.again.push(port, self.cells.get(port).tries);
             }
         }
     }

@@ -26,6 +26,9 @@ pub struct Faults {
     pub replies_per_second: Option<u64>,
 }
 
+/// As iptables' limit match has it by default.
+const BURST: u32 = 5;
+
 /// The target.
 pub struct Target {
     policies: BTreeMap<u16, Policy>,
@@ -38,9 +41,8 @@ pub struct Target {
     established: BTreeSet<(u16, u16)>,
     /// Connections that were completed and then reset.
     pub closed: BTreeSet<u16>,
-    /// Replies sent so far, for the rate limit.
-    replies: u64,
-    first_reply: Option<Stamp>,
+    /// When the rate limit's bucket is full again, if nothing more is taken out of it.
+    full_at: Stamp,
 }
 
 impl Target {
@@ -54,8 +56,7 @@ impl Target {
             half_open: BTreeMap::new(),
             established: BTreeSet::new(),
             closed: BTreeSet::new(),
-            replies: 0,
-            first_reply: None,
+            full_at: Stamp(0),
         }
     }
 
@@ -101,14 +102,15 @@ impl Target {
         self.faults.loss_percent > 0 && self.random.random_range(0..100) < self.faults.loss_percent
     }
 
-    /// A token bucket.
+    /// A bucket of five replies, refilled at the rate.
     fn within_rate(&mut self, now: Stamp) -> bool {
         let Some(rate) = self.faults.replies_per_second else { return true };
-        let first = *self.first_reply.get_or_insert(now);
-        let allowed = u128::from(5 + now.since(first).as_secs() * rate)
-            + u128::from(now.since(first).subsec_millis()) * u128::from(rate) / 1_000;
-        let passes = u128::from(self.replies) < allowed;
-        self.replies += u64::from(passes);
+        let one = Duration::from_nanos(1_000_000_000 / rate);
+        let after = self.full_at.max(now) + one;
+        let passes = after.since(now) <= one * BURST;
+        if passes {
+            self.full_at = after;
+        }
         passes
     }
 

@@ -209,17 +209,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn plan(&self) -> Result<Plan, BadFile> {
         let scenario = self.scenario;
-        if let Some((range, other)) = self.addresses.collision() {
-            let help = "198.19.128.0/17 and fd00:198:18:8000::/49 are free for ranges of your own";
-            let text = range.to_string();
-            let start = scenario.file.text.find(&text).unwrap_or(0);
-            let span = start..start + text.len();
-            return Err(self.bad(
-                span,
-                format!("{range} overlaps {other}, which the lab itself uses"),
-                Some(help.to_owned()),
-            ));
-        }
+        self.check_ranges()?;
         expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
         let reds: Vec<RedPlan> = scenario
             .reds
@@ -262,6 +252,16 @@ impl Planner<'_> {
                 .map(|claim| ClaimPlan { actor: claim.actor.clone(), predicts: claim.predicts.clone() }),
             exclusive: scenario.exclusive,
         })
+    }
+
+    /// A range of the file's is nobody else's.
+    fn check_ranges(&self) -> Result<(), BadFile> {
+        let Some((range, other)) = self.addresses.collision() else { return Ok(()) };
+        let help = "198.19.128.0/17 and fd00:198:18:8000::/49 are free for ranges of your own".to_owned();
+        let text = range.to_string();
+        let start = self.scenario.file.text.find(&text).unwrap_or(0);
+        let message = format!("{range} overlaps {other}, which the lab itself uses");
+        Err(self.bad(start..start + text.len(), message, Some(help)))
     }
 
     fn bad(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) -> BadFile {
