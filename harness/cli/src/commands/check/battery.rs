@@ -139,7 +139,11 @@ impl Battery {
         let scanners: Vec<String> = self.scanners.iter().map(Scanner::to_string).collect();
         let scanners: Vec<&str> = scanners.iter().map(String::as_str).collect();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "[[red]]\ntechnique = \"{technique}\"\ntiming = \"T5\"\nscanner = [{}]", quoted(&scanners));
+        let _ = writeln!(
+            text,
+            "[[red]]\ntechnique = \"{technique}\"\ntiming = \"T5\"\nscanner = [{}]",
+            quoted(&scanners)
+        );
         if technique.protocol() != Protocol::Icmp {
             let _ = writeln!(text, "ports = \"{}\"", self.scanned(technique));
         }
