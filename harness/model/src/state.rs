@@ -7,22 +7,8 @@ use strum::{Display, EnumIter, EnumString};
 use crate::technique::{TcpFlags, Technique};
 
 /// nmap's six port states (<https://nmap.org/book/man-port-scanning-basics.html>).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Display,
-    EnumIter,
-    EnumString,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Display, EnumIter, EnumString)]
 pub enum PortState {
     /// Something accepts here.
     #[serde(rename = "open")]

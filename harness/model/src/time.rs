@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time of one case: nanoseconds since the Unix epoch, on the clock that stamps captured packets.
 /// Only the lab reads that clock; everyone else is given stamps.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Stamp(pub u64);
 
@@ -36,9 +35,8 @@ impl Sub<Duration> for Stamp {
 }
 
 /// A length of time as it is written in files: whole milliseconds.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
