@@ -67,11 +67,17 @@ const CARDS: [&str; 16] = [
 impl Interfaces {
     /// Finds out which interfaces the rules name.
     pub fn of<'a>(lines: impl Iterator<Item = &'a Vec<Word<'a>>>, onto: &Onto) -> Self {
-        let mut mentions: Vec<(String, usize)> = Vec::new();
-        for words in lines {
+        let lines: Vec<&Vec<Word>> = lines.collect();
+        let variables = Variables::of(&lines);
+        let mut mentions: Vec<(String, usize)> = members(&lines)
+            .into_iter()
+            .chain(onto.outer.as_deref())
+            .map(|name| (name.to_owned(), 1))
+            .collect();
+        for words in &lines {
             let weight =
                 if words.iter().any(|word| word.text.eq_ignore_ascii_case("masquerade")) { 1000 } else { 1 };
-            for name in named(words) {
+            for name in named(words, &variables) {
                 match mentions.iter_mut().find(|(known, _)| known == name) {
                     Some((_, count)) => *count += weight,
                     None => mentions.push((name.to_owned(), weight)),
@@ -145,16 +151,170 @@ impl Interfaces {
     }
 }
 
-/// The names in a line: what stands in an interface's place, and what looks like a network card's anywhere.
-fn named<'a>(words: &[Word<'a>]) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let in_place = at > 0 && BEFORE_NAME.contains(&words[at - 1].text);
-        let name = in_place && !NOT_NAMES.contains(&word.text) && is_name(word.text);
-        if name || is_card(word.text) {
-            found.push(word.text);
+/// What ends a list of names: the keywords of nft by which a rule goes on (nft(8)).
+const AFTER_NAMES: [&str; 101] = [
+    "accept",
+    "drop",
+    "reject",
+    "jump",
+    "goto",
+    "return",
+    "queue",
+    "continue",
+    "counter",
+    "log",
+    "limit",
+    "quota",
+    "masquerade",
+    "snat",
+    "dnat",
+    "redirect",
+    "tproxy",
+    "synproxy",
+    "notrack",
+    "dup",
+    "fwd",
+    "flow",
+    "set",
+    "add",
+    "update",
+    "delete",
+    "comment",
+    "tcp",
+    "udp",
+    "udplite",
+    "sctp",
+    "dccp",
+    "ip",
+    "ip6",
+    "icmp",
+    "icmpv6",
+    "igmp",
+    "esp",
+    "ah",
+    "comp",
+    "ether",
+    "vlan",
+    "arp",
+    "th",
+    "meta",
+    "ct",
+    "fib",
+    "rt",
+    "socket",
+    "osf",
+    "ipsec",
+    "exthdr",
+    "frag",
+    "hbh",
+    "mh",
+    "dst",
+    "srh",
+    "numgen",
+    "jhash",
+    "symhash",
+    "xt",
+    "last",
+    "mark",
+    "l4proto",
+    "nfproto",
+    "protocol",
+    "pkttype",
+    "iiftype",
+    "oiftype",
+    "iifgroup",
+    "oifgroup",
+    "skuid",
+    "skgid",
+    "cgroup",
+    "cpu",
+    "length",
+    "priority",
+    "random",
+    "day",
+    "hour",
+    "time",
+    "nftrace",
+    "sdif",
+    "sdifname",
+    "iifkind",
+    "oifkind",
+    "iif",
+    "oif",
+    "iifname",
+    "oifname",
+    "ibrname",
+    "obrname",
+    "vmap",
+    "map",
+    "or",
+    "and",
+    "xor",
+    "eq",
+    "ne",
+    "lshift",
+    "rshift",
+];
+
+/// The names in a line: what stands in an interface's place, by itself, in a list, as the key of a map or by a variable;
+/// and what looks like a network card's anywhere.
+fn named<'a>(words: &[Word<'a>], variables: &Variables<'a>) -> Vec<&'a str> {
+    let mut found: Vec<&str> = words.iter().map(|word| word.text).filter(|text| is_card(text)).collect();
+    for (at, _) in words.iter().enumerate().filter(|(_, word)| BEFORE_NAME.contains(&word.text)) {
+        found.extend(in_place(&words[at + 1..], variables));
+    }
+    found.retain(|name| !NOT_NAMES.contains(name) && is_name(name));
+    found
+}
+
+/// The names that follow `iifname`, `-i` and the like.
+fn in_place<'a>(after: &[Word<'a>], variables: &Variables<'a>) -> Vec<&'a str> {
+    let text = |at: usize| after.get(at).map_or("", |word| word.text);
+    if ["vmap", "map"].contains(&text(0)) {
+        let keys = after.windows(2).filter(|pair| pair[1].text == ":");
+        return keys.map(|pair| pair[0].text).collect();
+    }
+    if let Some(variable) = text(0).strip_prefix('$') {
+        let variable = if variable.is_empty() { text(1) } else { variable };
+        return variables.0.get(variable).cloned().unwrap_or_default();
+    }
+    let list =
+        after.iter().map(|word| word.text).take_while(|text| !AFTER_NAMES.contains(text) && is_name(text));
+    list.collect()
+}
+
+/// What variables hold: `define WAN = "wan0"` in nft, `WAN=wan0` in a shell.
+struct Variables<'a>(BTreeMap<&'a str, Vec<&'a str>>);
+
+impl<'a> Variables<'a> {
+    fn of(lines: &[&'a Vec<Word<'a>>]) -> Self {
+        const BEFORE: [&str; 5] = ["define", "export", "local", "readonly", "declare"];
+        let mut held = BTreeMap::new();
+        for words in lines {
+            let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
+            let texts =
+                if texts.first().is_some_and(|first| BEFORE.contains(first)) { &texts[1..] } else { &texts };
+            if let [name, values @ ..] = texts {
+                held.entry(*name).or_insert_with(|| values.to_vec());
+            }
+        }
+        Self(held)
+    }
+}
+
+/// The members of sets of interface names: `type ifname`, then `elements`.
+fn members<'a>(lines: &[&'a Vec<Word<'a>>]) -> Vec<&'a str> {
+    let (mut of_names, mut found) = (false, Vec::new());
+    for words in lines {
+        let place = |wanted: &str| words.iter().position(|word| word.text == wanted);
+        if place("type").is_some() {
+            of_names = place("ifname").is_some();
+        }
+        if let Some(at) = place("elements").filter(|_| of_names) {
+            found.extend(words[at + 1..].iter().map(|word| word.text).filter(|text| is_name(text)));
         }
     }
+    found.retain(|name| !NOT_NAMES.contains(name) && !AFTER_NAMES.contains(name));
     found
 }
 

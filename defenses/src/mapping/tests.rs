@@ -60,6 +60,41 @@ fn a_lookup_of_interfaces_names_none() {
 }
 
 #[test]
+fn an_interface_is_found_wherever_rules_name_it() {
+    for rules in [
+        "iifname vmap { \"lo\" : accept, \"wan0\" : jump world }\n",
+        "iifname { \"lo\", \"wan0\" } accept\n",
+        "iifname . tcp dport { \"wan0\" . 22 } accept\niifname \"wan0\" drop\n",
+        "set outer {\n type ifname\n elements = { \"wan0\" }\n}\niifname @outer accept\n",
+        "define WAN = \"wan0\"\niifname $WAN accept\n",
+    ] {
+        assert_eq!(map(rules, Format::Nft, &onto()).text, rules.replace("wan0", "eth0"));
+    }
+    let script =
+        "WAN=wan0\niptables -A INPUT -i $WAN -j ACCEPT\nip6tables -A INPUT -i \"${WAN}\" -j ACCEPT\n";
+    assert_eq!(map(script, Format::Script, &onto()).text, script.replace("wan0", "eth0"));
+}
+
+#[test]
+fn what_follows_an_interface_is_none() {
+    let rules = "iifname \"wan0\" oifname \"lan0\" mark 5 meta mark set 7 tcp dport 22 accept\n";
+    let renamed = map(rules, Format::Nft, &Onto { outer: Some("wan0".to_owned()), ..onto() });
+    assert_eq!(renamed.text.replace("eth0", "wan0").matches("mark").count(), 2, "{}", renamed.text);
+    assert!(
+        renamed.text.contains("oifname") && renamed.text.contains("tcp dport 22 accept"),
+        "{}",
+        renamed.text
+    );
+}
+
+#[test]
+fn an_interface_that_the_user_names_is_carried_over_wherever_it_stands() {
+    let rules = "set outer {\n typeof meta iifname\n elements = { strange }\n}\n# strange\n";
+    let named = Onto { outer: Some("strange".to_owned()), ..onto() };
+    assert_eq!(map(rules, Format::Nft, &named).text, rules.replacen("strange", "eth0", 1));
+}
+
+#[test]
 fn what_means_everyone_or_the_link_stays() {
     let rules = "-A INPUT -s 0.0.0.0/0 -d 224.0.0.251/32 -j ACCEPT\n-A INPUT -s 127.0.0.0/8 -j DROP\n\
                  -A INPUT -s 169.254.0.0/16 -d 255.255.255.255/32 -j DROP\n-A INPUT -s 198.18.0.2/32 -j ACCEPT\n";
