@@ -51,11 +51,12 @@ fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
         PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
     let mut batch = Batch::default();
     while !scan.is_finished() {
+        // What has come in counts before what is overdue: this thread may have waited for a processor itself.
+        let received = socket.receive(|at, packet| scan.receive(at, packet)).trouble(&operation)?;
         scan.poll_transmit(clock::now(), &mut batch);
         socket.send(batch.iter()).trouble(&operation)?;
         let sent = batch.len();
         batch.clear();
-        let received = socket.receive(|at, packet| scan.receive(at, packet)).trouble(&operation)?;
         if let (0, 0, Some(until)) = (sent, received, scan.next_timeout()) {
             socket.wait_readable(until).trouble(&operation)?;
         }
