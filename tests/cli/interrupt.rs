@@ -83,6 +83,8 @@ struct Running {
     /// What it has started: stage 0, init, the worker.
     processes: BTreeSet<Process>,
     namespaces: BTreeSet<PathBuf>,
+    /// Everything that ran on the machine beside it.
+    standing: BTreeSet<Process>,
 }
 
 impl Running {
@@ -106,7 +108,8 @@ impl Running {
         let own = fs::read_link("/proc/self/ns/net").unwrap();
         let namespaces =
             processes.iter().flat_map(|process| namespaces_of(process.id)).filter(|one| *one != own);
-        Self { namespaces: namespaces.collect(), processes, child, bench }
+        let standing = self::processes().into_keys().collect();
+        Self { namespaces: namespaces.collect(), standing, processes, child, bench }
     }
 
     /// The process with the hosts' threads.
@@ -122,8 +125,9 @@ impl Running {
             Ok((!left).then_some(()))
         })
         .unwrap();
-        let occupied: BTreeSet<PathBuf> =
-            processes().into_keys().flat_map(|process| namespaces_of(process.id)).collect();
+        // The number of a namespace that is gone may be another's by now, so only who was there before can hold it.
+        let still_there = processes().into_keys().filter(|process| self.standing.contains(process));
+        let occupied: BTreeSet<PathBuf> = still_there.flat_map(|process| namespaces_of(process.id)).collect();
         assert_eq!(occupied.intersection(&self.namespaces).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
         (ended, self.bench)
     }

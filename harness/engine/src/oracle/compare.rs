@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use scandrill_model::{
     BanCheck, BanExpectation, Bound, CellFacts, Finding, GreenExpectation, Millis, PortSet, PortState,
-    Protocol, Reading, Reason, RedExpectation, Stamp, StateSet, Technique, Verdict,
+    Protocol, Reading, Reason, RedExpectation, Reply, Stamp, StateSet, Technique, Verdict,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -50,7 +50,7 @@ impl ScanView<'_> {
         let answered = self.answered().len();
         let first = self.cells.values().filter_map(|cell| cell.probes.first()).min();
         let first = first.map_or_else(|| "never".to_owned(), |at| self.seen.when(*at));
-        vec![
+        let mut witnesses = vec![
             format!("scanner: {}", summary(self.states)),
             format!(
                 "captures: {probes} probes arrived, the first {first}; {answered} of {} ports answered",
@@ -61,7 +61,13 @@ impl ScanView<'_> {
                 self.control.len(),
                 self.ports.len()
             ),
-        ]
+        ];
+        let (late, _) = disagreements(self);
+        witnesses.extend(
+            late.first()
+                .map(|first| format!("late: {} replies that the scanner did not hear; {first}", late.len())),
+        );
+        witnesses
     }
 
     fn answered(&self) -> PortSet {
@@ -340,8 +346,8 @@ pub fn green(
     checks.into_iter().flatten().map(finding).collect()
 }
 
-/// Where the scanner and the captures do not say the same. A reply that came too late for the scanner is named as
-/// such; everything else cannot be judged.
+/// Where the scanner and the captures do not say the same. A reply that came too late for the scanner, or that its
+/// kernel kept, is named as such; everything else cannot be judged.
 pub fn disagreements(view: &ScanView<'_>) -> (Vec<String>, Vec<String>) {
     let (mut late, mut other) = (Vec::new(), Vec::new());
     for port in view.ports.iter() {
@@ -349,16 +355,29 @@ pub fn disagreements(view: &ScanView<'_>) -> (Vec<String>, Vec<String>) {
             other.push(format!("port {port}: the scanner reads it, and no probe of it is in the capture"));
             continue;
         };
-        let (scanner, captures) = (view.states.get(&port), cell.state(view.technique));
+        let (scanner_state, captures) = (view.states.get(&port).copied(), cell.state(view.technique));
+        let scanner = scanner_state.as_ref();
         if scanner == Some(&captures) {
             continue;
         }
         let scanner = scanner.map_or_else(|| "nothing".to_owned(), PortState::to_string);
         let reason = Reason::of(view.technique, cell.reply.map(|(_, reply)| reply)).0;
         let line = format!("port {port}: the scanner reads {scanner}, the captures {captures} ({reason})");
-        if is_late(cell) { late.push(line) } else { other.push(line) }
+        if is_late(cell) || kept_by_the_kernel(view.technique, cell, scanner_state) {
+            late.push(line);
+        } else {
+            other.push(line);
+        }
     }
     (late, other)
+}
+
+/// nmap's connect scan hears of an ICMP error from its kernel alone, which keeps it to itself where the error meets the
+/// very call that sent the SYN (`tcp_v4_err`, `tcp_v6_err`: a socket that is in use gets a soft error). Whether nmap
+/// learns it from a retransmitted SYN before it gives up is a matter of time.
+fn kept_by_the_kernel(technique: Technique, cell: &CellFacts, scanner: Option<PortState>) -> bool {
+    let refused = matches!(cell.reply, Some((_, Reply::Unreachable(_))));
+    technique == Technique::TcpConnect && refused && scanner == Some(PortState::Filtered)
 }
 
 /// Later than any scanner waits on a link without delay.
