@@ -53,6 +53,14 @@ pub enum DefenseError {
         /// The template engine's words.
         why: String,
     },
+    /// The interface that the user named is not one of the rules'.
+    #[error("the rules name no interface `{name}`; they name: {named}")]
+    UnknownInterface {
+        /// As it was written.
+        name: String,
+        /// Those that they name.
+        named: String,
+    },
     /// A user's rules file in a format that no loader takes.
     #[error("`{file}` is neither iptables-save format nor an nft file nor a shell script: {why}")]
     UnknownFormat {

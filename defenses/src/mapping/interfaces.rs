@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::places::{MASQUERADES, Places, places};
 use super::words::Word;
 use super::{Change, Mapping, Onto, Why};
 use crate::rules::Format;
@@ -13,29 +14,13 @@ pub struct Interfaces {
     outer: Option<String>,
     /// All that the rules name, and their names in the lab.
     names: BTreeMap<String, String>,
+    /// What the rules name, in order.
+    pub named: Vec<String>,
+    /// What they match on without giving its value.
+    pub unclear: Vec<String>,
+    /// The one that the user named, where it occurs nowhere.
+    pub missing: Option<String>,
 }
-
-/// After these comes an interface's name.
-const BEFORE_NAME: [&str; 15] = [
-    "-i",
-    "-o",
-    "--in-interface",
-    "--out-interface",
-    "--physdev-in",
-    "--physdev-out",
-    "iif",
-    "oif",
-    "iifname",
-    "oifname",
-    "ibrname",
-    "obrname",
-    "device",
-    "devices",
-    "dev",
-];
-
-/// What may stand after `iif` and the like without being one of the user's interfaces: `fib saddr . iif oif missing`.
-const NOT_NAMES: [&str; 8] = ["lo", "vmap", "map", "iif", "oif", "missing", "exists", "type"];
 
 /// Beginnings of names of interfaces that only the host itself or its guests use.
 const INNER: [&str; 17] = [
@@ -64,33 +49,35 @@ const CARDS: [&str; 16] = [
     "venet", "ppp",
 ];
 
+/// Beginnings of names that people give to the interface that faces the Internet.
+const CALLED_OUTER: [&str; 5] = ["wan", "ext", "inet", "uplink", "public"];
+
 impl Interfaces {
     /// Finds out which interfaces the rules name.
-    pub fn of<'a>(lines: impl Iterator<Item = &'a Vec<Word<'a>>>, onto: &Onto) -> Self {
-        let lines: Vec<&Vec<Word>> = lines.collect();
-        let variables = Variables::of(&lines);
-        let mut mentions: Vec<(String, usize)> = members(&lines)
-            .into_iter()
-            .chain(onto.outer.as_deref())
-            .map(|name| (name.to_owned(), 1))
-            .collect();
-        for words in &lines {
-            let weight =
-                if words.iter().any(|word| word.text.eq_ignore_ascii_case("masquerade")) { 1000 } else { 1 };
-            for name in named(words, &variables) {
-                match mentions.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, count)) => *count += weight,
-                    None => mentions.push((name.to_owned(), weight)),
-                }
-            }
+    pub fn of(files: &[(&str, Format)], lines: &[&Vec<Word>], onto: &Onto) -> Self {
+        let mut found = Places::default();
+        for (text, format) in files {
+            let places = places(text, *format);
+            places.names.iter().for_each(|(name, weight)| found.add(name, *weight));
+            places.unclear.iter().for_each(|what| found.add_unclear(what));
         }
-        let outer = onto.outer.clone().or_else(|| choose(&mentions));
+        // A card's name in a place that is not understood is one all the same.
+        let cards = lines.iter().flat_map(|words| words.iter()).filter(|word| is_card(word.text));
+        cards.for_each(|word| found.add(word.text, 1));
+        let mut named: Vec<String> = found.names.iter().map(|(name, _)| name.clone()).collect();
+        let outer = onto.outer.clone().or_else(|| choose(&found.names));
+        let occurs = |name: &&String| lines.iter().any(|words| words.iter().any(|word| holds(word, name)));
+        let missing = onto
+            .outer
+            .clone()
+            .filter(|outer| !occurs(&outer) && !named.iter().any(|name| is_match(name, outer)));
         let rename = |name: String| {
             let to = in_the_lab(&name, outer.as_deref(), &onto.interface);
             (name, to)
         };
-        let names = mentions.into_iter().map(|(name, _)| rename(name)).collect();
-        Self { outer, names }
+        let names = named.iter().cloned().chain(outer.clone()).map(rename).collect();
+        named.sort();
+        Self { outer, names, named, unclear: found.unclear, missing }
     }
 
     /// What changes in a line.
@@ -113,7 +100,18 @@ impl Interfaces {
             let told = Mapping { from: word.text.to_owned(), to: to.clone(), why };
             return Some(Change { span: word.span.clone(), to: to.clone(), told: Some(told) });
         }
-        self.in_a_kernel_parameter(word)
+        self.in_a_part(word).or_else(|| self.in_a_kernel_parameter(word))
+    }
+
+    /// `wan0:accept` of a map, `WAN:-wan0` of a shell's default.
+    fn in_a_part(&self, word: &Word) -> Option<Change> {
+        let (outer, to) = self.names.get_key_value(self.outer.as_ref()?)?;
+        let (head, tail) = word.text.split_once(':').filter(|_| outer != to)?;
+        let tail_start = word.span.end - tail.trim_start_matches('-').len();
+        let start = if head == outer { word.span.start } else { tail_start };
+        let told = Mapping { from: outer.clone(), to: to.clone(), why: Why::Interface };
+        let found = head == outer || tail.trim_start_matches('-') == outer;
+        found.then(|| Change { span: start..start + outer.len(), to: to.clone(), told: Some(told) })
     }
 
     /// `net.ipv4.conf.eth0.rp_filter`, with dots or slashes.
@@ -137,11 +135,10 @@ impl Interfaces {
             "oif" => "oifname",
             _ => return None,
         };
-        let named = after
-            .iter()
-            .map(|word| word.text)
-            .take_while(|word| self.names.contains_key(*word) || *word == "lo");
-        let missing = named.into_iter().any(|name| name != "lo" && !self.is_outer(name));
+        let is_map = after.first().is_some_and(|word| ["vmap", "map"].contains(&word.text));
+        let named = after.iter().map(|word| word.text).skip(usize::from(is_map));
+        let mut named = named.take_while(|word| is_map || self.names.contains_key(*word) || *word == "lo");
+        let missing = named.any(|name| self.names.contains_key(name) && !self.is_outer(name));
         missing.then(|| Change { span: word.span.clone(), to: by_name.to_owned(), told: None })
     }
 
@@ -151,180 +148,23 @@ impl Interfaces {
     }
 }
 
-/// What ends a list of names: the keywords of nft by which a rule goes on (nft(8)).
-const AFTER_NAMES: [&str; 101] = [
-    "accept",
-    "drop",
-    "reject",
-    "jump",
-    "goto",
-    "return",
-    "queue",
-    "continue",
-    "counter",
-    "log",
-    "limit",
-    "quota",
-    "masquerade",
-    "snat",
-    "dnat",
-    "redirect",
-    "tproxy",
-    "synproxy",
-    "notrack",
-    "dup",
-    "fwd",
-    "flow",
-    "set",
-    "add",
-    "update",
-    "delete",
-    "comment",
-    "tcp",
-    "udp",
-    "udplite",
-    "sctp",
-    "dccp",
-    "ip",
-    "ip6",
-    "icmp",
-    "icmpv6",
-    "igmp",
-    "esp",
-    "ah",
-    "comp",
-    "ether",
-    "vlan",
-    "arp",
-    "th",
-    "meta",
-    "ct",
-    "fib",
-    "rt",
-    "socket",
-    "osf",
-    "ipsec",
-    "exthdr",
-    "frag",
-    "hbh",
-    "mh",
-    "dst",
-    "srh",
-    "numgen",
-    "jhash",
-    "symhash",
-    "xt",
-    "last",
-    "mark",
-    "l4proto",
-    "nfproto",
-    "protocol",
-    "pkttype",
-    "iiftype",
-    "oiftype",
-    "iifgroup",
-    "oifgroup",
-    "skuid",
-    "skgid",
-    "cgroup",
-    "cpu",
-    "length",
-    "priority",
-    "random",
-    "day",
-    "hour",
-    "time",
-    "nftrace",
-    "sdif",
-    "sdifname",
-    "iifkind",
-    "oifkind",
-    "iif",
-    "oif",
-    "iifname",
-    "oifname",
-    "ibrname",
-    "obrname",
-    "vmap",
-    "map",
-    "or",
-    "and",
-    "xor",
-    "eq",
-    "ne",
-    "lshift",
-    "rshift",
-];
-
-/// The names in a line: what stands in an interface's place, by itself, in a list, as the key of a map or by a variable;
-/// and what looks like a network card's anywhere.
-fn named<'a>(words: &[Word<'a>], variables: &Variables<'a>) -> Vec<&'a str> {
-    let mut found: Vec<&str> = words.iter().map(|word| word.text).filter(|text| is_card(text)).collect();
-    for (at, _) in words.iter().enumerate().filter(|(_, word)| BEFORE_NAME.contains(&word.text)) {
-        found.extend(in_place(&words[at + 1..], variables));
-    }
-    found.retain(|name| !NOT_NAMES.contains(name) && is_name(name));
-    found
-}
-
-/// The names that follow `iifname`, `-i` and the like.
-fn in_place<'a>(after: &[Word<'a>], variables: &Variables<'a>) -> Vec<&'a str> {
-    let text = |at: usize| after.get(at).map_or("", |word| word.text);
-    if ["vmap", "map"].contains(&text(0)) {
-        let keys = after.windows(2).filter(|pair| pair[1].text == ":");
-        return keys.map(|pair| pair[0].text).collect();
-    }
-    if let Some(variable) = text(0).strip_prefix('$') {
-        let variable = if variable.is_empty() { text(1) } else { variable };
-        return variables.0.get(variable).cloned().unwrap_or_default();
-    }
-    let list =
-        after.iter().map(|word| word.text).take_while(|text| !AFTER_NAMES.contains(text) && is_name(text));
-    list.collect()
-}
-
-/// What variables hold: `define WAN = "wan0"` in nft, `WAN=wan0` in a shell.
-struct Variables<'a>(BTreeMap<&'a str, Vec<&'a str>>);
-
-impl<'a> Variables<'a> {
-    fn of(lines: &[&'a Vec<Word<'a>>]) -> Self {
-        const BEFORE: [&str; 5] = ["define", "export", "local", "readonly", "declare"];
-        let mut held = BTreeMap::new();
-        for words in lines {
-            let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
-            let texts =
-                if texts.first().is_some_and(|first| BEFORE.contains(first)) { &texts[1..] } else { &texts };
-            if let [name, values @ ..] = texts {
-                held.entry(*name).or_insert_with(|| values.to_vec());
-            }
-        }
-        Self(held)
-    }
-}
-
-/// The members of sets of interface names: `type ifname`, then `elements`.
-fn members<'a>(lines: &[&'a Vec<Word<'a>>]) -> Vec<&'a str> {
-    let (mut of_names, mut found) = (false, Vec::new());
-    for words in lines {
-        let place = |wanted: &str| words.iter().position(|word| word.text == wanted);
-        if place("type").is_some() {
-            of_names = place("ifname").is_some();
-        }
-        if let Some(at) = place("elements").filter(|_| of_names) {
-            found.extend(words[at + 1..].iter().map(|word| word.text).filter(|text| is_name(text)));
-        }
-    }
-    found.retain(|name| !NOT_NAMES.contains(name) && !AFTER_NAMES.contains(name));
-    found
-}
-
-/// A network card before anything else, then what is not known to be inside; what goes out masqueraded before the
-/// rest, then what is named most, then what is named first.
+/// What goes out masqueraded before the rest, then what is called so, then a network card before what is not known to be
+/// inside, then what is named most, then what is named first.
 fn choose(mentions: &[(String, usize)]) -> Option<String> {
-    let rank = |(name, count): &(String, usize)| (is_card(name), *count);
+    let rank = |(name, weight): &(String, usize)| {
+        let is_called = CALLED_OUTER.iter().any(|start| name.starts_with(start));
+        (*weight >= MASQUERADES, is_called, is_card(name), *weight)
+    };
     let outside = mentions.iter().filter(|(name, _)| !INNER.iter().any(|start| name.starts_with(start)));
     let best = outside.rev().max_by_key(|mention| rank(mention));
     best.map(|(name, _)| name.clone())
+}
+
+/// Whether a word holds a name, by itself or in a kernel parameter, a map or a default.
+fn holds(word: &Word, name: &str) -> bool {
+    word.text == name
+        || word.text.split(':').any(|part| part.trim_start_matches('-') == name)
+        || (word.text.contains("net") && word.text.split(['.', '/']).any(|part| part == name))
 }
 
 fn in_the_lab(name: &str, outer: Option<&str>, interface: &str) -> String {
@@ -367,7 +207,8 @@ mod tests {
     fn outer(text: &str) -> Option<String> {
         let lines: Vec<_> = text.lines().map(|line| words(line, Format::IptablesSave)).collect();
         let target = ("198.18.0.1".parse().unwrap(), "fd00:198:18::1".parse().unwrap());
-        Interfaces::of(lines.iter(), &Onto { interface: "eth0".to_owned(), target, outer: None }).outer
+        let onto = Onto { interface: "eth0".to_owned(), target, outer: None };
+        Interfaces::of(&[(text, Format::IptablesSave)], &lines.iter().collect::<Vec<_>>(), &onto).outer
     }
 
     #[test]

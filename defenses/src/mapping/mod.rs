@@ -4,12 +4,14 @@
 
 mod addresses;
 mod interfaces;
+mod places;
 mod words;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
+use crate::error::DefenseError;
 use crate::rules::Format;
 use addresses::Addresses;
 use interfaces::Interfaces;
@@ -85,20 +87,40 @@ impl fmt::Display for Mapping {
     }
 }
 
+/// Several files carried over, and what was not understood of their interfaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllMapped {
+    /// Each file, in their order.
+    pub files: Vec<Mapped>,
+    /// Variables and sets that rules match interfaces with, whose value the files do not give.
+    pub unclear: Vec<String>,
+}
+
 /// Rewrites a user's rules for a lab.
-pub fn map(text: &str, format: Format, onto: &Onto) -> Mapped {
-    map_all(&[(text, format)], onto).swap_remove(0)
+///
+/// # Errors
+/// As [`map_all`].
+pub fn map(text: &str, format: Format, onto: &Onto) -> Result<Mapped, DefenseError> {
+    Ok(map_all(&[(text, format)], onto)?.files.swap_remove(0))
 }
 
 /// Rewrites several files that belong together: what one of them names is the same thing in all of them.
-pub fn map_all(files: &[(&str, Format)], onto: &Onto) -> Vec<Mapped> {
+///
+/// # Errors
+/// The interface that the user names must occur in one of them.
+pub fn map_all(files: &[(&str, Format)], onto: &Onto) -> Result<AllMapped, DefenseError> {
     let cut: Vec<(Vec<Vec<Word>>, Format)> = files
         .iter()
         .map(|&(text, format)| (text.lines().map(|line| words(line, format)).collect(), format))
         .collect();
-    let interfaces = Interfaces::of(cut.iter().flat_map(|(lines, _)| lines), onto);
+    let lines: Vec<&Vec<Word>> = cut.iter().flat_map(|(lines, _)| lines).collect();
+    let interfaces = Interfaces::of(files, &lines, onto);
+    if let Some(name) = interfaces.missing {
+        let named = if interfaces.named.is_empty() { "none".to_owned() } else { interfaces.named.join(", ") };
+        return Err(DefenseError::UnknownInterface { name, named });
+    }
     let addresses = Addresses::of(&cut, onto);
-    files
+    let mapped = files
         .iter()
         .zip(&cut)
         .map(|((text, _), (lines, format))| {
@@ -106,12 +128,12 @@ pub fn map_all(files: &[(&str, Format)], onto: &Onto) -> Vec<Mapped> {
             for (line, words) in text.split_inclusive('\n').zip(lines) {
                 let mut changes = addresses.changes(words);
                 changes.extend(interfaces.changes(words, *format));
-                changes.sort_by_key(|change| change.span.start);
-                apply(line, &changes, &mut mapped);
+                apply(line, changes, &mut mapped);
             }
             mapped
         })
-        .collect()
+        .collect();
+    Ok(AllMapped { files: mapped, unclear: interfaces.unclear })
 }
 
 /// New text for a part of a line.
@@ -123,9 +145,14 @@ struct Change {
     told: Option<Mapping>,
 }
 
-fn apply(line: &str, changes: &[Change], mapped: &mut Mapped) {
+/// Applies the changes from left to right; of two that overlap, the one that begins first.
+fn apply(line: &str, mut changes: Vec<Change>, mapped: &mut Mapped) {
+    changes.sort_by_key(|change| change.span.start);
     let mut end = 0;
-    for change in changes {
+    for change in &changes {
+        if change.span.start < end {
+            continue;
+        }
         mapped.text.push_str(&line[end..change.span.start]);
         mapped.text.push_str(&change.to);
         end = change.span.end;

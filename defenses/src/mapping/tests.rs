@@ -10,6 +10,11 @@ fn onto() -> Onto {
     Onto { interface: "eth0".to_owned(), target, outer: None }
 }
 
+/// Rewrites a text in which all is found.
+fn map(text: &str, format: Format, onto: &Onto) -> Mapped {
+    super::map(text, format, onto).unwrap()
+}
+
 fn told(mapped: &Mapped) -> Vec<String> {
     mapped.mappings.iter().map(ToString::to_string).collect()
 }
@@ -109,7 +114,8 @@ fn files_that_belong_together_share_what_they_name() {
     let sets = "create bad hash:net family inet\nadd bad 203.0.113.0/24\n";
     let rules =
         "-A INPUT -i ens18 -s 198.51.100.0/24 -j ACCEPT\n-A INPUT -i ens18 -s 203.0.113.9/32 -j ACCEPT\n";
-    let mapped = map_all(&[(sets, Format::IptablesSave), (rules, Format::IptablesSave)], &onto());
+    let files = [(sets, Format::IptablesSave), (rules, Format::IptablesSave)];
+    let mapped = map_all(&files, &onto()).unwrap().files;
     assert!(mapped[0].text.ends_with("add bad 198.19.129.0/24\n"), "{}", mapped[0].text);
     assert!(mapped[1].text.contains("-s 198.19.128.0/24") && mapped[1].text.contains("-s 198.19.129.9/32"));
 }
@@ -170,4 +176,38 @@ fn a_rule_for_an_interface_that_the_lab_lacks_still_loads() {
     let rules = "iif \"docker0\" accept\niif { lo, enp3s0 } accept\noif != wg0 drop\n";
     let mapped = map(rules, Format::Nft, &onto());
     assert_eq!(mapped.text, "iifname \"docker0\" accept\niif { lo, eth0 } accept\noifname != wg0 drop\n");
+}
+
+#[test]
+fn an_interface_that_occurs_nowhere_is_an_error_that_names_those_that_do() {
+    let rules = "# wan9\n-A INPUT -i ens3 -m comment --comment wan9 -j ACCEPT\n-A INPUT -i docker0 -j DROP\n";
+    let outer = Onto { outer: Some("wan9".to_owned()), ..onto() };
+    let error = super::map(rules, Format::IptablesSave, &outer).unwrap_err().to_string();
+    assert_eq!(error, "the rules name no interface `wan9`; they name: docker0, ens3");
+    for rules in ["-A INPUT -i wan+ -j DROP\n", "sysctl -w net.ipv4.conf.wan9.rp_filter=1\n"] {
+        assert!(super::map(rules, Format::Script, &outer).is_ok(), "{rules}");
+    }
+}
+
+#[test]
+fn the_interface_is_carried_over_inside_a_map_and_a_default_without_blanks() {
+    let rules = "iifname vmap {lo:accept,wan0:jump world}\n";
+    assert_eq!(map(rules, Format::Nft, &onto()).text, rules.replace("wan0", "eth0"));
+    let script = "iptables -A INPUT -i ${1:-wan0} -j ACCEPT\n";
+    assert_eq!(map(script, Format::Script, &onto()).text, script.replace("wan0", "eth0"));
+}
+
+#[test]
+fn lookups_of_routes_stay_untouched() {
+    for rules in ["fib saddr oif missing drop\n", "fib daddr . iif type != { local, broadcast } drop\n"] {
+        assert_eq!(map(rules, Format::Nft, &onto()).text, rules);
+    }
+}
+
+#[test]
+fn of_changes_that_overlap_the_first_is_made() {
+    let change = |span: Range<usize>, to: &str| Change { span, to: to.to_owned(), told: None };
+    let mut mapped = Mapped { text: String::new(), mappings: Vec::new() };
+    apply("abcdef", vec![change(2..5, "X"), change(1..3, "Y"), change(5..6, "Z")], &mut mapped);
+    assert_eq!(mapped.text, "aYdeZ");
 }

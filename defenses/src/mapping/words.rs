@@ -15,7 +15,7 @@ pub struct Word<'a> {
 }
 
 /// After these comes a text for people or a pattern, which is no name and no address.
-const BEFORE_TEXT: [&str; 8] = [
+pub const BEFORE_TEXT: [&str; 8] = [
     "--comment",
     "comment",
     "--log-prefix",

@@ -91,7 +91,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let mut services = args.services.clone();
     services.sort_unstable();
     services.dedup();
-    let (rules, mappings) = onto_the_lab(&args.rules, args.interface.as_deref())?;
+    let (rules, mappings, unclear) = onto_the_lab(&args.rules, args.interface.as_deref())?;
     let battery = Battery {
         services,
         ports: args.ports.clone(),
@@ -101,7 +101,8 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         named: mappings.iter().filter_map(named).take(NAMED_MAX).collect(),
     };
     let drill = Drill { battery: &battery, rules: &rules, seed, args, console };
-    let reading = drill.run()?;
+    let mut reading = drill.run()?;
+    reading.unclear = unclear;
     let mapped = mappings.iter().map(Mapping::to_string).collect();
     let subject = Subject { rules: args.rules.clone(), mapped, repeat: repeat(args, seed) };
     console.out(&page(&reading, &battery, &subject))?;
@@ -119,14 +120,21 @@ fn rules_file(path: &str) -> Result<SourceFile, Failure> {
     Ok(SourceFile::new("standard input", text))
 }
 
-/// The rules with the lab's interface and addresses in them, and what was changed.
-fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<(Vec<SourceFile>, Vec<Mapping>), Failure> {
+/// The rules with the lab's interface and addresses in them, what was changed, and what was not understood.
+fn onto_the_lab(
+    paths: &[String],
+    outer: Option<&str>,
+) -> Result<(Vec<SourceFile>, Vec<Mapping>, Vec<String>), Failure> {
     let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
     let files = paths.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
     let formats = files.iter().map(format_of).collect::<Result<Vec<_>, _>>()?;
     let texts: Vec<(&str, Format)> = files.iter().map(|file| &*file.text).zip(formats).collect();
     let (mut rules, mut mappings) = (Vec::new(), Vec::new());
-    for (file, mapped) in files.iter().zip(mapping::map_all(&texts, &onto)) {
+    let all = mapping::map_all(&texts, &onto).map_err(|error| Failure::Usage {
+        message: error.to_string(),
+        help: Some("--interface takes a name from the rules".to_owned()),
+    })?;
+    for (file, mapped) in files.iter().zip(all.files) {
         rules.push(SourceFile::new(file.name.clone(), mapped.text));
         for mapping in mapped.mappings {
             if !mappings.contains(&mapping) {
@@ -134,7 +142,7 @@ fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<(Vec<SourceFile
             }
         }
     }
-    Ok((rules, mappings))
+    Ok((rules, mappings, all.unclear))
 }
 
 fn format_of(file: &SourceFile) -> Result<Format, Failure> {

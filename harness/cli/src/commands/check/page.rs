@@ -111,6 +111,9 @@ fn leaks(reading: &Reading) -> Vec<String> {
         let key = (scan.family, ports(scan));
         alike.entry(key).or_default().push(by(scan, reading));
     }
+    if alike.is_empty() && !reading.unclear.is_empty() {
+        return vec!["not known: rules match on an interface that is not known".to_owned()];
+    }
     if alike.is_empty() && !reading.scans.is_empty() {
         return vec!["nothing: no port without a service reads open, closed or unfiltered".to_owned()];
     }
@@ -222,7 +225,17 @@ fn problems(reading: &Reading) -> Vec<String> {
         several => format!("{problem} ({several} cases)"),
     });
     let skipped = reading.skipped.iter().map(|(need, mend)| format!("{need} is missing: {mend}"));
-    told.chain(skipped).collect()
+    unclear(reading).chain(told).chain(skipped).collect()
+}
+
+/// Rules that match on an interface nobody knows may be those that let everything in.
+fn unclear(reading: &Reading) -> impl Iterator<Item = String> {
+    reading.unclear.iter().map(|what| {
+        format!(
+            "NOT JUDGED: rules match on the interface `{what}`, whose value the files do not give; they may let in what \
+             is hidden here. Write its name in its place, then check again"
+        )
+    })
 }
 
 fn mapped(subject: &Subject) -> Vec<String> {
@@ -238,6 +251,7 @@ fn verdict(reading: &Reading) -> String {
     let clients: BTreeSet<(&str, Service)> =
         reading.hurt().map(|client| (client.who.as_str(), client.service)).collect();
     let leak = match leaking {
+        0 if !reading.unclear.is_empty() => "whether something leaks is not known".to_owned(),
         0 => "nothing leaks".to_owned(),
         some => format!("{some} of {} scans learn something", reading.by_strangers().count()),
     };
@@ -246,6 +260,10 @@ fn verdict(reading: &Reading) -> String {
         1 => "one kind of client is hurt".to_owned(),
         some => format!("{some} kinds of clients are hurt"),
     };
-    let open = if reading.problems.is_empty() { "" } else { "; not everything could be judged" };
+    let open = if reading.problems.is_empty() && reading.unclear.is_empty() {
+        ""
+    } else {
+        "; not everything could be judged"
+    };
     format!("{leak}, {hurt}{open}")
 }

@@ -20,6 +20,8 @@ pub struct Reading {
     pub clients: Vec<ClientSeen>,
     /// What could not be judged, with the cases it kept from being judged.
     pub problems: BTreeMap<String, Vec<String>>,
+    /// Variables and sets that the rules match interfaces with, whose value is not known.
+    pub unclear: Vec<String>,
     /// What is missing on this machine, with what mends it.
     pub skipped: BTreeMap<String, String>,
 }
@@ -144,7 +146,7 @@ impl Reading {
 
     /// The exit code: 3 what could not be judged, 4 what was missing, 1 a leak or a hurt client, else 0.
     pub fn exit_code(&self) -> u8 {
-        if !self.problems.is_empty() {
+        if !self.problems.is_empty() || !self.unclear.is_empty() {
             3
         } else if self.leaks().next().is_some() || self.hurt().next().is_some() {
             1
