@@ -61,6 +61,12 @@ pub enum DefenseError {
         /// Those that they name.
         named: String,
     },
+    /// A rules file without anything in it.
+    #[error("`{file}` is empty: there are no rules in it")]
+    Empty {
+        /// The file's name.
+        file: String,
+    },
     /// A user's rules file in a format that no loader takes.
     #[error("`{file}` is neither iptables-save format nor an nft file nor a shell script: {why}")]
     UnknownFormat {

@@ -20,6 +20,9 @@ pub enum Format {
 
 /// Finds out the format by the text; where that leaves a doubt, by the file's name.
 pub fn detect(file_name: &str, text: &str) -> Result<Format, DefenseError> {
+    if text.trim().is_empty() {
+        return Err(DefenseError::Empty { file: file_name.to_owned() });
+    }
     let first = text.lines().next().unwrap_or_default();
     if first.starts_with("#!") {
         return Ok(if first.contains("nft") { Format::Nft } else { Format::Script });
@@ -105,8 +108,7 @@ enum Part {
 
 /// Sorts the lines into parts. Each part keeps the line numbers of the whole: other parts' lines are empty in it.
 fn parts(origin: &str, text: &str) -> Vec<(Part, String)> {
-    let whole = family_of(origin, text);
-    let sections = sections(text, whole);
+    let sections = sections(origin, text);
     let mut found: Vec<Part> = Vec::new();
     for (part, line) in sections.iter().zip(text.lines()) {
         if !line.trim().is_empty() && !line.starts_with('#') && !found.contains(part) {
@@ -115,7 +117,7 @@ fn parts(origin: &str, text: &str) -> Vec<(Part, String)> {
     }
     found.sort();
     if found.is_empty() {
-        found.push(Part::Rules(whole));
+        found.push(Part::Rules(by_file_name(origin).unwrap_or(Family::V4)));
     }
     found.into_iter().map(|part| (part, only(part, &sections, text))).collect()
 }
@@ -125,17 +127,94 @@ fn only(part: Part, sections: &[Part], text: &str) -> String {
     text.lines().zip(sections).map(kept).collect()
 }
 
-/// The part of each line: rules belong to the family of the last header, sets are known by their words.
-fn sections(text: &str, whole: Family) -> Vec<Part> {
-    let mut family = whole;
-    let part = |line: &str| {
-        if is_set_line(line) {
-            return Part::Sets;
-        }
-        family = header_family(line).unwrap_or(family);
-        Part::Rules(family)
+/// The part of each line: sets are known by their words, rules belong to the family of what was saved together.
+fn sections(origin: &str, text: &str) -> Vec<Part> {
+    let (of_line, saved) = saved_together(text);
+    let families = families(origin, &saved);
+    let part = |(line, number): (&str, usize)| {
+        if is_set_line(line) { Part::Sets } else { Part::Rules(families[number]) }
     };
-    text.lines().map(part).collect()
+    text.lines().zip(of_line).map(part).collect()
+}
+
+/// Tables that one program saved at one time, as far as the text tells.
+#[derive(Default)]
+struct Saved<'a> {
+    /// What the header says.
+    header: Option<Family>,
+    /// What only one family's rules hold.
+    content: Option<Family>,
+    tables: Vec<&'a str>,
+    /// Whether a later line is another's.
+    is_over: bool,
+}
+
+/// Cuts a text where another program's or another call's output begins: at a header, after what ends it, where a table
+/// comes a second time, and where a table holds what only the other family's can. Tells for each line which it is of.
+fn saved_together(text: &str) -> (Vec<usize>, Vec<Saved<'_>>) {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut saved = vec![Saved::default()];
+    let mut of_line = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        let begins = begun_by(line, &lines[at..]);
+        if let Some(next) = begins {
+            let last = saved.len() - 1;
+            let current = &mut saved[last];
+            if current.is_followed_by(&next) {
+                saved.push(next);
+            } else {
+                current.header = current.header.or(next.header);
+                current.content = current.content.or(next.content);
+                current.tables.extend(next.tables);
+            }
+        } else if line.starts_with("# Completed") {
+            saved.iter_mut().for_each(|saved| saved.is_over = true);
+        }
+        of_line.push(saved.len() - 1);
+    }
+    (of_line, saved)
+}
+
+/// What a line that is a header or opens a table says of what follows.
+fn begun_by<'a>(line: &'a str, from: &[&'a str]) -> Option<Saved<'a>> {
+    if saved_by(line).is_some() {
+        return Some(Saved { header: header_family(line), ..Saved::default() });
+    }
+    let table = line.strip_prefix('*')?;
+    let rules = from.iter().skip(1).take_while(|line| !line.starts_with('*') && saved_by(line).is_none());
+    let content = rules.clone().find_map(|line| family_told_by(line));
+    Some(Saved { content, tables: vec![table.trim()], ..Saved::default() })
+}
+
+impl Saved<'_> {
+    fn is_followed_by(&self, next: &Self) -> bool {
+        let differs =
+            |one: Option<Family>, other: Option<Family>| one.is_some() && other.is_some() && one != other;
+        if next.tables.is_empty() {
+            return !self.tables.is_empty();
+        }
+        let again = self.tables.iter().any(|table| next.tables.contains(table));
+        self.is_over || again || (self.header.is_none() && differs(self.content, next.content))
+    }
+}
+
+/// The family of each: by its header, else by its rules, else by the file's name; of two that are not told, the second
+/// is IPv6's, as people write them. A file by itself is first believed its name.
+fn families(origin: &str, saved: &[Saved]) -> Vec<Family> {
+    let name = by_file_name(origin);
+    let alone = saved.iter().filter(|saved| !saved.tables.is_empty()).count() < 2;
+    let mut seen_v4: Vec<&str> = Vec::new();
+    let told = saved.iter().map(|saved| {
+        let by_content = if alone { name.or(saved.content) } else { saved.content.or(name) };
+        let again = saved.tables.iter().any(|table| seen_v4.contains(table));
+        let otherwise = if again { Family::V6 } else { Family::V4 };
+        let family = saved.header.or(by_content).unwrap_or(otherwise);
+        if family == Family::V4 {
+            seen_v4.extend(&saved.tables);
+        }
+        family
+    });
+    told.collect()
 }
 
 /// A line of `ipset save`; rules lines begin with `-`, `:`, `*` or `#`, or are COMMIT.
@@ -167,29 +246,37 @@ fn header_family(line: &str) -> Option<Family> {
     }
 }
 
-/// The family of a text without headers: by its name, else by what only IPv6 rules hold.
-fn family_of(origin: &str, text: &str) -> Family {
+/// The family that a file's name tells.
+fn by_file_name(origin: &str) -> Option<Family> {
     let name = origin.rsplit('/').next().unwrap_or(origin).to_ascii_lowercase();
     let has = |hints: &[&str]| hints.iter().any(|hint| name.contains(hint));
     if has(&["v6", "ip6", "rules6", "user6", "before6", "after6"]) {
-        Family::V6
-    } else if has(&["v4", "ip4"]) {
-        Family::V4
-    } else if text.lines().any(only_in_v6) {
-        Family::V6
+        Some(Family::V6)
     } else {
-        Family::V4
+        has(&["v4", "ip4"]).then_some(Family::V4)
     }
 }
 
-fn only_in_v6(line: &str) -> bool {
+/// The family that a rule or a chain can only be of.
+fn family_told_by(line: &str) -> Option<Family> {
+    if line.starts_with(":ufw6-") {
+        return Some(Family::V6);
+    }
     let rule = line.starts_with("-A") || line.starts_with("-I") || line.starts_with('[');
-    let mut words = line.split_whitespace();
-    rule && words.any(|word| {
+    line.split_whitespace().filter(|_| rule).find_map(|word| {
         let address = word.split(['/', ',', '-']).next().unwrap_or(word);
-        ["ipv6-icmp", "icmpv6", "icmp6", "--icmpv6-type"].contains(&word)
+        if ["ipv6-icmp", "icmpv6", "icmp6", "--icmpv6-type"].contains(&word)
             || word.starts_with("icmp6-")
             || address.parse::<std::net::Ipv6Addr>().is_ok()
+        {
+            Some(Family::V6)
+        } else {
+            let only_v4 = word == "icmp"
+                || word == "--icmp-type"
+                || word.starts_with("icmp-")
+                || address.parse::<std::net::Ipv4Addr>().is_ok();
+            only_v4.then_some(Family::V4)
+        }
     })
 }
 
@@ -256,6 +343,34 @@ mod tests {
     }
 
     #[test]
+    fn files_of_both_families_may_follow_each_other_with_or_without_headers() {
+        let v6 = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT\n";
+        let bare = "*filter\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+        let ufw6 = "*filter\n:ufw6-input - [0:0]\nCOMMIT\n";
+        let nat =
+            "*nat\n-A PREROUTING -d 192.0.2.1/32 -j ACCEPT\nCOMMIT\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+        let reject6 = "*filter\n-A INPUT -j REJECT --reject-with icmp6-port-unreachable\nCOMMIT\n";
+        for (one, other) in [
+            (V4, v6),
+            (bare, v6),
+            (bare, bare),
+            (V4, ufw6),
+            (nat, v6),
+            (nat, bare),
+            (nat, "*mangle\n-A INPUT -s ::1/128\nCOMMIT\n"),
+            (bare, reject6),
+        ] {
+            let loads = load("-", &format!("{one}{other}"));
+            let loaders: Vec<Loader> = loads.iter().map(|(loader, _)| *loader).collect();
+            assert_eq!(loaders, [restore(Family::V4), restore(Family::V6)], "{one}{other}");
+            assert_eq!((loads[0].1.trim(), loads[1].1.trim()), (one.trim(), other.trim()));
+        }
+        let loads = load("-", &format!("{v6}{nat}"));
+        assert_eq!((loads[0].1.trim(), loads[1].1.trim()), (nat.trim(), v6.trim()));
+        assert_eq!(load("-", nat).len(), 1);
+    }
+
+    #[test]
     fn an_nft_file_is_known_by_its_words() {
         for text in [
             "#!/usr/sbin/nft -f\nflush ruleset\n",
@@ -286,7 +401,12 @@ mod tests {
     fn what_no_loader_takes_is_refused_with_the_line_that_was_looked_at() {
         let error = detect("x.json", "{\"nftables\": []}\n").unwrap_err().to_string();
         assert!(error.ends_with("line 1 is `{\"nftables\": []}`"), "{error}");
-        assert!(detect("-", "").unwrap_err().to_string().ends_with("it holds nothing but comments"));
+        assert!(detect("-", "# x\n").unwrap_err().to_string().ends_with("it holds nothing but comments"));
+        for name in ["-", "empty.v4", "empty.nft", "empty.sh"] {
+            assert!(
+                detect(name, " \n").unwrap_err().to_string().ends_with("is empty: there are no rules in it")
+            );
+        }
         assert_eq!(detect("empty.nft", "# nothing yet\n").unwrap(), Format::Nft);
     }
 }
