@@ -168,7 +168,9 @@ fn saved_together(text: &str) -> (Vec<usize>, Vec<Saved<'_>>) {
                 current.tables.extend(next.tables);
             }
         } else if line.starts_with("# Completed") {
-            saved.iter_mut().for_each(|saved| saved.is_over = true);
+            for saved in &mut saved {
+                saved.is_over = true;
+            }
         }
         of_line.push(saved.len() - 1);
     }

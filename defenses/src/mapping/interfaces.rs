@@ -64,20 +64,20 @@ impl Interfaces {
         // A card's name in a place that is not understood is one all the same.
         let cards = lines.iter().flat_map(|words| words.iter()).filter(|word| is_card(word.text));
         cards.for_each(|word| found.add(word.text, 1));
-        let mut named: Vec<String> = found.names.iter().map(|(name, _)| name.clone()).collect();
+        let mut mentioned: Vec<String> = found.names.iter().map(|(name, _)| name.clone()).collect();
         let outer = onto.outer.clone().or_else(|| choose(&found.names));
         let occurs = |name: &&String| lines.iter().any(|words| words.iter().any(|word| holds(word, name)));
         let missing = onto
             .outer
             .clone()
-            .filter(|outer| !occurs(&outer) && !named.iter().any(|name| is_match(name, outer)));
+            .filter(|outer| !occurs(&outer) && !mentioned.iter().any(|name| is_match(name, outer)));
         let rename = |name: String| {
             let to = in_the_lab(&name, outer.as_deref(), &onto.interface);
             (name, to)
         };
-        let names = named.iter().cloned().chain(outer.clone()).map(rename).collect();
-        named.sort();
-        Self { outer, names, named, unclear: found.unclear, missing }
+        let names = mentioned.iter().cloned().chain(outer.clone()).map(rename).collect();
+        mentioned.sort();
+        Self { outer, names, named: mentioned, unclear: found.unclear, missing }
     }
 
     /// What changes in a line.

@@ -15,7 +15,8 @@ use crate::error::DefenseError;
 use crate::rules::Format;
 use addresses::Addresses;
 use interfaces::Interfaces;
-use words::{Word, words};
+use words::Word;
+pub(crate) use words::words;
 
 /// What the user's names are mapped onto.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -70,7 +70,7 @@ struct Reader<'a> {
     sets: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Looks at one token and tells which is next.
     fn step(&self, at: usize, places: &mut Places) -> usize {
         let text = word(self.tokens, at);
@@ -84,7 +84,9 @@ impl<'a> Reader<'a> {
                 + 1;
         }
         if OPTIONS.contains(&text) && !self.is_of_another_program(at) {
-            let value = (at + 1..).find(|at| !["!", "="].contains(&word(self.tokens, *at))).unwrap_or(at);
+            let value = (at + 1..=self.tokens.len())
+                .find(|at| !["!", "="].contains(&word(self.tokens, *at)))
+                .unwrap_or(at);
             self.take(word(self.tokens, value), at, places);
         } else if SELECTORS.contains(&text) {
             self.selected(at, places);
