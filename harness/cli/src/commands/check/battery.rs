@@ -97,9 +97,6 @@ const FIRST_LOOK: &str = "first-look";
 /// The scenario in which nobody attacks.
 const CLIENTS: &str = "clients";
 
-/// The scenario in which a source asks for one port where nothing is served, as somebody does who mistypes one.
-pub const TOUCH: &str = "one-touch";
-
 /// The beginning of the name of a scenario in which a named source asks; its number follows.
 pub const NAMED: &str = "named-";
 
@@ -128,8 +125,7 @@ impl Battery {
             self.named.iter().enumerate().filter(|(_, source)| Family::of(source.range.addr()) == family);
         let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
         let clients = (!public.is_empty()).then(|| (CLIENTS.to_owned(), self.clients(family, public)));
-        let touch = self.touch(family, public).map(|text| (TOUCH.to_owned(), text));
-        scans.chain(clients).chain(touch).chain(named).collect()
+        scans.chain(clients).chain(named).collect()
     }
 
     /// The ports a technique asks.
@@ -159,20 +155,6 @@ impl Battery {
         let used = public.iter().min_by_key(|service| (service.protocol != Protocol::Tcp, service.port));
         text.extend(used.map(|service| green(&format!("user of {service}"), *service, BESIDE)));
         text
-    }
-
-    /// A port without a service is asked for once; only where it can be seen afterwards who is banned.
-    fn touch(&self, family: Family, public: &[Service]) -> Option<String> {
-        let tcp = |services: &[Service]| -> PortSet {
-            services.iter().filter(|one| one.protocol == Protocol::Tcp).map(|one| one.port).collect()
-        };
-        let port = self.ports.without(&tcp(&self.services)).iter().find(|port| *port > 0)?;
-        let text = format!(
-            "{}[[red]]\ntechnique = \"tcp-syn\"\ntiming = \"T5\"\nports = \"{port}\"\nexpect.rest = [{}]\nexpect.ban = true\n",
-            self.target(family, public),
-            quoted(readable(Technique::TcpSyn)),
-        );
-        (!tcp(public).is_empty()).then_some(text)
     }
 
     fn clients(&self, family: Family, public: &[Service]) -> String {

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use scandrill_defenses::DefenseError;
-use scandrill_defenses::forwards::{self, Forward};
 use scandrill_defenses::mapping::{self, Mapping, Onto, Why};
 use scandrill_defenses::rules::{self, Format};
 use scandrill_engine::{BadFile, Scanner, SourceFile};
@@ -92,8 +91,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let mut services = args.services.clone();
     services.sort_unstable();
     services.dedup();
-    let Carried { rules, mappings, unclear, forwards } =
-        onto_the_lab(&args.rules, args.interface.as_deref())?;
+    let (rules, mappings, unclear) = onto_the_lab(&args.rules, args.interface.as_deref())?;
     let battery = Battery {
         services,
         ports: args.ports.clone(),
@@ -104,7 +102,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     };
     let drill = Drill { battery: &battery, rules: &rules, seed, args, console };
     let mut reading = drill.run()?;
-    (reading.unclear, reading.forwards) = (unclear, forwards);
+    reading.unclear = unclear;
     let mapped = mappings.iter().map(Mapping::to_string).collect();
     let subject = Subject { rules: args.rules.clone(), mapped, repeat: repeat(args, seed) };
     console.out(&page(&reading, &battery, &subject))?;
@@ -122,19 +120,11 @@ fn rules_file(path: &str) -> Result<SourceFile, Failure> {
     Ok(SourceFile::new("standard input", text))
 }
 
-/// A user's rules, carried over.
-struct Carried {
-    /// With the lab's interface and addresses in them.
-    rules: Vec<SourceFile>,
-    /// What was changed.
-    mappings: Vec<Mapping>,
-    /// What was not understood.
-    unclear: Vec<String>,
-    /// What they hand on to hosts that the lab does not have.
-    forwards: Vec<Forward>,
-}
-
-fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failure> {
+/// The rules with the lab's interface and addresses in them, what was changed, and what was not understood.
+fn onto_the_lab(
+    paths: &[String],
+    outer: Option<&str>,
+) -> Result<(Vec<SourceFile>, Vec<Mapping>, Vec<String>), Failure> {
     let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
     let files = paths.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
     let formats = files.iter().map(format_of).collect::<Result<Vec<_>, _>>()?;
@@ -152,14 +142,7 @@ fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failur
             }
         }
     }
-    let is_own = |forward: &Forward| {
-        let address = forward.to.to_string();
-        mappings.iter().any(|mapping| mapping.why == Why::OwnAddress && mapping.from == address)
-    };
-    let mut forwards: Vec<Forward> =
-        texts.iter().flat_map(|(text, format)| forwards::forwards(text, *format)).collect();
-    forwards.retain(|forward| !is_own(forward));
-    Ok(Carried { rules, mappings, unclear: all.unclear, forwards })
+    Ok((rules, mappings, all.unclear))
 }
 
 fn format_of(file: &SourceFile) -> Result<Format, Failure> {

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scandrill_model::{Family, PortSet, PortState, Protocol};
-use strum::IntoEnumIterator;
 
 use super::battery::{Battery, Service};
-use super::reading::{Ban, ClientSeen, Cut, Reading, ScanSeen, Touch};
+use super::reading::{Ban, ClientSeen, Reading, ScanSeen};
 
 /// What the page is about, beside what was seen.
 #[derive(Clone, Debug)]
@@ -153,33 +152,13 @@ fn bans(reading: &Reading) -> Vec<String> {
             families.into_iter().map(|(version, by)| scanners(version, &by, reading)).collect();
         format!("{said}: {}", whom.join("; "))
     };
-    let mut lines: Vec<String> = alike.into_iter().map(line).collect();
-    lines.extend(reading.touches.iter().filter_map(touched));
-    lines
-}
-
-/// What follows for others when one touch is enough.
-fn touched(touch: &Touch) -> Option<String> {
-    let packets = match touch.packets {
-        1 => "one packet".to_owned(),
-        some @ 2..=3 => format!("{some} packets"),
-        _ => return None,
-    };
-    matches!(touch.ban, Ban::After(_)).then(|| {
-        format!(
-            "{packets} to tcp/{} over {} banned: anyone can have any address banned by forging its packets, and a user \
-             who mistypes a port is banned too",
-            touch.port,
-            family(touch.family)
-        )
-    })
+    alike.into_iter().map(line).collect()
 }
 
 /// `tcp-syn, udp over IPv4`, or `everyone over IPv4`.
 fn scanners(version: Family, by: &[String], reading: &Reading) -> String {
     let all = reading.by_strangers().filter(|scan| scan.family == version).count();
-    let not_judged = reading.not_judged.iter().filter(|(.., family)| *family == version).count();
-    let by = if by.len() == all + not_judged { "every scanner".to_owned() } else { by.join(", ") };
+    let by = if by.len() == all { "every scanner".to_owned() } else { by.join(", ") };
     format!("{by} over {}", family(version))
 }
 
@@ -212,38 +191,8 @@ fn hurt(reading: &Reading) -> Vec<String> {
         lines
             .push(format!("nobody: {requests} requests of ordinary clients were served, during attacks too"));
     }
-    lines.extend(Family::iter().filter_map(|version| cut(reading, version)));
     lines.extend(kept(reading));
-    lines.extend(forwarded(reading));
     lines
-}
-
-/// Why nobody at all is served over a family.
-fn cut(reading: &Reading, version: Family) -> Option<String> {
-    let (search, rules) = match version {
-        Family::V4 => ("ARP", "arp"),
-        Family::V6 => ("neighbour discovery", "icmpv6 nd-neighbor-solicit, nd-neighbor-advert"),
-    };
-    let family = family(version);
-    Some(match reading.cut(version)? {
-        Cut::Neighbours => format!(
-            "everyone over {family}: {search} ({rules}) does not get through, so no neighbour finds the host; only who \
-             knows its link address reaches it"
-        ),
-        Cut::Everything => format!(
-            "everyone over {family}: nothing was answered at all; either the rules drop every request, or they drop \
-             {search} ({rules}), without which no neighbour finds the host"
-        ),
-    })
-}
-
-/// Services that the lab cannot serve.
-fn forwarded(reading: &Reading) -> BTreeSet<String> {
-    let pairs = reading.clients.iter().filter_map(|client| Some((client, reading.forwarded(client)?)));
-    let line = |(client, forward): (&ClientSeen, &scandrill_defenses::forwards::Forward)| {
-        format!("{} is forwarded to {}, which the lab does not have: not judged", client.service, forward.to)
-    };
-    pairs.map(line).collect()
 }
 
 /// Services that strangers do not get, because the rules keep them for somebody.
@@ -271,9 +220,9 @@ fn when(client: &ClientSeen) -> String {
 }
 
 fn problems(reading: &Reading) -> Vec<String> {
-    let told = reading.problems.iter().map(|(problem, cases)| {
-        let hint = if problem.contains("not within") { "; fewer --ports make a scan shorter" } else { "" };
-        format!("not judged: {}: {problem}{hint}", cases.join(", "))
+    let told = reading.problems.iter().map(|(problem, cases)| match cases.len() {
+        1 => format!("{problem} ({})", cases[0]),
+        several => format!("{problem} ({several} cases)"),
     });
     let skipped = reading.skipped.iter().map(|(need, mend)| format!("{need} is missing: {mend}"));
     unclear(reading).chain(told).chain(skipped).collect()

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use scandrill_defenses::forwards::Forward;
 use scandrill_engine::{Plan, Planned, Scanner};
 use scandrill_model::{
     BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Speaks, Stamp,
     Technique, Verdict, What,
 };
 
-use super::battery::{Battery, NAMED, Service, TOUCH};
+use super::battery::{Battery, NAMED, Service};
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -21,15 +20,6 @@ pub struct Reading {
     pub clients: Vec<ClientSeen>,
     /// What could not be judged, with the cases it kept from being judged.
     pub problems: BTreeMap<String, Vec<String>>,
-    /// Scans by strangers that could not be judged: technique, scanner and family of each.
-    pub not_judged: Vec<(Technique, Scanner, Family)>,
-    /// What became of sources that asked for one port without a service.
-    pub touches: Vec<Touch>,
-    /// What the rules hand on to hosts that the lab does not have.
-    pub forwards: Vec<Forward>,
-    /// Whether a service stayed unreachable with the defense off again, as it does to whom the rules made a neighbour
-    /// that does not answer.
-    pub unreachable_afterwards: Vec<Family>,
     /// Variables and sets that the rules match interfaces with, whose value is not known.
     pub unclear: Vec<String>,
     /// What is missing on this machine, with what mends it.
@@ -53,30 +43,6 @@ pub struct ScanSeen {
     pub leaks: PortSet,
     /// How it ended for the source.
     pub ban: Ban,
-    /// Whether any probe got any answer.
-    pub answered: bool,
-}
-
-/// One port without a service, asked for once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Touch {
-    /// Over which IP version.
-    pub family: Family,
-    /// The port.
-    pub port: u16,
-    /// How many packets that took.
-    pub packets: usize,
-    /// How it ended for the source.
-    pub ban: Ban,
-}
-
-/// Why no ordinary client reaches a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// Scanners, who know the host's link address beforehand, are answered, or clients failed without the defense too.
-    Neighbours,
-    /// Nobody gets any answer.
-    Everything,
 }
 
 impl ScanSeen {
@@ -147,37 +113,7 @@ impl Reading {
 
     /// Clients that were refused something that is not kept for others.
     pub fn hurt(&self) -> impl Iterator<Item = &ClientSeen> {
-        self.clients.iter().filter(|client| {
-            client.served < client.made
-                && self.kept_for(client).is_empty()
-                && self.forwarded(client).is_none()
-        })
-    }
-
-    /// Where the rules hand on what a client asks for, when nobody served it.
-    pub fn forwarded(&self, client: &ClientSeen) -> Option<&Forward> {
-        let Service { protocol, port } = client.service;
-        self.forwards.iter().find(|one| client.served == 0 && one.takes(protocol, port, client.family))
-    }
-
-    /// Why no client at all is served over a family, as far as it was seen.
-    pub fn cut(&self, family: Family) -> Option<Cut> {
-        let mut clients = self.clients.iter().filter(|client| client.family == family).peekable();
-        let mut scans = self.by_strangers().filter(|scan| scan.family == family).peekable();
-        clients.peek()?;
-        if clients.any(|client| client.served > 0 || self.forwarded(client).is_some()) {
-            return None;
-        }
-        let is_open = |client: &ClientSeen| {
-            let mut scans = self.by_strangers().filter(|scan| scan.family == family);
-            scans.any(|scan| scan.technique == Technique::TcpSyn && scan.reads_open(client.service))
-        };
-        let mut of_family = self.clients.iter().filter(|client| client.family == family);
-        if self.unreachable_afterwards.contains(&family) || of_family.any(is_open) {
-            Some(Cut::Neighbours)
-        } else {
-            (scans.peek().is_some() && !scans.any(|scan| scan.answered)).then_some(Cut::Everything)
-        }
+        self.clients.iter().filter(|client| client.served < client.made && self.kept_for(client).is_empty())
     }
 
     /// The sources for whom a service is kept, by their names in the rules: they read it open, and of strangers
@@ -199,19 +135,10 @@ impl Reading {
         }
         let unproven = case.findings.iter().filter(|finding| is_unproven(finding.verdict, &finding.subject));
         let unproven = unproven.map(|finding| format!("{}: {}", finding.subject, finding.observed));
-        let problems: Vec<String> = case.problems.iter().map(|problem| whole_seconds(problem)).collect();
-        if problems.iter().any(|problem| problem.contains("although the defense is off")) {
-            self.unreachable_afterwards.push(plan.family);
-        }
-        for problem in problems.into_iter().chain(unproven) {
+        for problem in case.problems.iter().cloned().chain(unproven) {
             self.problems.entry(problem).or_default().push(case.name.clone());
         }
-        if plan.scenario == TOUCH {
-            self.touches.extend(touch(plan, &case.events).filter(|_| case.problems.is_empty()));
-        } else if !case.problems.is_empty() {
-            let reds = plan.reds.iter().filter(|_| named(plan, battery).is_none());
-            self.not_judged.extend(reds.map(|red| (red.scan.technique, red.scanner, plan.family)));
-        } else {
+        if case.problems.is_empty() {
             self.scans.extend(scan(plan, &case.events, battery));
             self.clients.extend(clients(plan, &case.events));
         }
@@ -250,28 +177,7 @@ fn scan(plan: &Plan, events: &[Event], battery: &Battery) -> Option<ScanSeen> {
         states: states(result),
         leaks: leaks(technique, result, &battery.services),
         ban: ban(look, cells),
-        answered: cells.iter().any(|cell| cell.reply.is_some()),
     })
-}
-
-fn touch(plan: &Plan, events: &[Event]) -> Option<Touch> {
-    let cells = events.iter().find_map(scan_facts)?;
-    Some(Touch {
-        family: plan.family,
-        port: plan.reds.first()?.scan.ports.iter().next()?,
-        packets: cells.iter().map(|cell| cell.probes.len()).sum(),
-        ban: ban(events.iter().find_map(ban_look), cells),
-    })
-}
-
-/// `170.999998614s` as `171s`, so that what is the same problem reads the same.
-fn whole_seconds(text: &str) -> String {
-    let rounded = |word: &str| {
-        let seconds: f64 = word.strip_suffix('s').filter(|number| number.contains('.'))?.parse().ok()?;
-        Some(format!("{seconds:.0} s"))
-    };
-    let words = text.split(' ').map(|word| rounded(word).unwrap_or_else(|| word.to_owned()));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The name that the rules give to the source of a case, when it is one that they name.
@@ -381,18 +287,6 @@ mod tests {
         assert_eq!(leaks(Technique::Udp, &seen, &services).to_string(), "22");
         let ping = result(&[(0, PortState::Open)]);
         assert!(leaks(Technique::IcmpEcho, &ping, &services).is_empty());
-    }
-
-    #[test]
-    fn problems_that_differ_by_fractions_of_a_second_are_one() {
-        assert_eq!(
-            whole_seconds("end of the log: not within 170.999998614s"),
-            "end of the log: not within 171 s"
-        );
-        assert_eq!(
-            whole_seconds("no answer within 2 s on 198.18.0.1 items"),
-            "no answer within 2 s on 198.18.0.1 items"
-        );
     }
 
     #[test]
