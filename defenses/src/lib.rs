@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 mod error;
-pub mod forwards;
 mod layer;
 mod layers;
 pub mod mapping;

@@ -15,8 +15,7 @@ use crate::error::DefenseError;
 use crate::rules::Format;
 use addresses::Addresses;
 use interfaces::Interfaces;
-use words::Word;
-pub(crate) use words::words;
+use words::{Word, words};
 
 /// What the user's names are mapped onto.
 #[derive(Clone, Debug, PartialEq, Eq)]
