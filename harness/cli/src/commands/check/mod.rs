@@ -120,11 +120,11 @@ fn rules_file(path: &str) -> Result<SourceFile, Failure> {
     Ok(SourceFile::new("standard input", text))
 }
 
+/// The files as they are for the lab, what was changed in them, and what could not be understood.
+type Carried = (Vec<SourceFile>, Vec<Mapping>, Vec<String>);
+
 /// The rules with the lab's interface and addresses in them, what was changed, and what was not understood.
-fn onto_the_lab(
-    paths: &[String],
-    outer: Option<&str>,
-) -> Result<(Vec<SourceFile>, Vec<Mapping>, Vec<String>), Failure> {
+fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failure> {
     let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
     let files = paths.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
     let formats = files.iter().map(format_of).collect::<Result<Vec<_>, _>>()?;
