@@ -1,12 +1,15 @@
 //! What is asked of a scanner, whichever it is.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use scandrill_model::{Millis, PortSet, Protocol, Technique, is_lab_address};
+use scandrill_model::{Asks, PortSet, Technique, is_lab_address};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
 use crate::error::ScanError;
+use crate::evasion::Evasion;
+use crate::pace::Pace;
 use crate::timing::Timing;
 
 /// One scan: a technique, from a source, of a target's ports.
@@ -18,16 +21,40 @@ pub struct ScanPlan {
     pub source: IpAddr,
     /// Where they go; inside the lab's ranges, and of the same IP version.
     pub target: IpAddr,
-    /// Which ports are asked; `{0}` or nothing for ICMP, which has none.
+    /// Which ports, or protocols, are asked; `{0}` or nothing where a technique asks the host.
     pub ports: PortSet,
     /// Patience and pace.
     pub timing: Timing,
     /// In which order the ports are asked first.
     pub order: Order,
-    /// Time from one probe to the next; `None` leaves the pace to the template and the target's answers.
-    pub interval: Option<Millis>,
+    /// How probes are spaced.
+    pub pace: Pace,
+    /// How it hides.
+    pub evasion: Evasion,
+    /// What nmap is to find out beside the ports' states; the built-in scanner knows none of it.
+    pub detect: Detect,
+    /// Whose IP identification an idle scan reads; nothing else has one.
+    pub zombie: Option<Zombie>,
     /// Of the order, the source ports and the numbers that identify the probes.
     pub seed: u64,
+}
+
+/// What is asked beyond port states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detect {
+    /// The operating system (nmap -O).
+    pub system: bool,
+    /// The services behind open ports (nmap -sV).
+    pub services: bool,
+}
+
+/// A host that answers a SYN-ACK with a reset, and numbers its packets one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zombie {
+    /// Its address.
+    pub address: IpAddr,
+    /// A closed TCP port of it.
+    pub port: u16,
 }
 
 /// In which order ports are asked for the first time.
@@ -41,9 +68,28 @@ pub enum Order {
     /// Shuffled by the seed.
     #[default]
     Random,
+    /// Shuffled by the seed, but the ports that are most often open first, as nmap does by default.
+    Popular,
 }
 
 impl ScanPlan {
+    /// A scan as the technique does it by itself, as fast as it goes.
+    pub fn new(technique: Technique, source: IpAddr, target: IpAddr, ports: PortSet, seed: u64) -> Self {
+        Self {
+            technique,
+            source,
+            target,
+            ports,
+            timing: Timing::default(),
+            order: Order::default(),
+            pace: Pace::default(),
+            evasion: Evasion::default(),
+            detect: Detect::default(),
+            zombie: None,
+            seed,
+        }
+    }
+
     /// Refuses what must never be sent.
     pub(crate) fn check(&self) -> Result<(), ScanError> {
         let (from, target) = (self.source, self.target);
@@ -56,16 +102,16 @@ impl ScanPlan {
         if self.cells().is_empty() { Err(ScanError::NoPorts(self.technique)) } else { Ok(()) }
     }
 
-    /// The ports that get a state: those of the plan, or the one port 0 that stands for a host asked by ICMP.
-    pub(crate) fn cells(&self) -> PortSet {
-        match self.technique.protocol() {
-            Protocol::Icmp => PortSet::one(0),
-            Protocol::Tcp | Protocol::Udp => self.ports.clone(),
+    /// The ports that get a state: those of the plan, or the one port 0 that stands for a host that is asked itself.
+    pub fn cells(&self) -> PortSet {
+        match self.technique.asks() {
+            Asks::Host => PortSet::one(0),
+            Asks::Ports | Asks::Protocols => self.ports.clone(),
         }
     }
 
     /// The least time between two probes: the plan's own, else the template's, as with nmap's --scan-delay.
-    pub(crate) fn delay(&self) -> Millis {
-        self.interval.unwrap_or_else(|| self.timing.scan_delay())
+    pub fn interval(&self) -> Duration {
+        self.pace.interval.unwrap_or_else(|| self.timing.scan_delay().into())
     }
 }

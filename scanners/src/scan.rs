@@ -10,7 +10,7 @@ use pnet_packet::tcp::TcpOption;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use scandrill_model::{Reason, ScanResult, Stamp, TcpFlags, state_of};
+use scandrill_model::{CellRead, Reason, ScanResult, Stamp, TcpFlags, state_of};
 
 use crate::again::Again;
 use crate::batch::Batch;
@@ -86,7 +86,7 @@ impl Scan {
             handshakes: VecDeque::new(),
             rtt: Rtt::new(&timing),
             window: Window::new(&timing),
-            delay: plan.delay().into(),
+            delay: plan.interval(),
             next_probe: Stamp(0),
             answered_try: 0,
             retries_max: timing.retries_max,
@@ -135,8 +135,9 @@ impl Scan {
     pub fn finish(self) -> ScanResult {
         let technique = self.probe.technique();
         let cells = self.cells.replies();
-        let read =
-            cells.map(|(port, reply)| (port, state_of(technique, reply), Reason::of(technique, reply)));
+        let read = cells.map(|(port, reply)| {
+            CellRead::new(port, state_of(technique, reply), Reason::of(technique, reply))
+        });
         ScanResult {
             probes_sent: Some(self.probes_sent),
             late_replies: self.late_replies,
@@ -283,7 +284,7 @@ fn ordered(plan: &ScanPlan, random: &mut ChaCha8Rng) -> Vec<u16> {
     let mut ports: Vec<u16> = plan.cells().iter().collect();
     match plan.order {
         Order::Ascending => {}
-        Order::Random => ports.shuffle(random),
+        Order::Random | Order::Popular => ports.shuffle(random),
     }
     ports
 }

@@ -132,13 +132,12 @@ fn kind(transport: &TransportSlice<'_>) -> Kind {
 struct IcmpTypes {
     request: u8,
     reply: u8,
-    unreachable: u8,
-    meaning: fn(u8) -> Unreachable,
+    error: fn(u8, u8) -> Option<Unreachable>,
 }
 
 impl IcmpTypes {
-    const V4: Self = Self { request: 8, reply: 0, unreachable: 3, meaning: Unreachable::from_icmp };
-    const V6: Self = Self { request: 128, reply: 129, unreachable: 1, meaning: Unreachable::from_icmpv6 };
+    const V4: Self = Self { request: 8, reply: 0, error: Unreachable::from_icmp };
+    const V6: Self = Self { request: 128, reply: 129, error: Unreachable::from_icmpv6 };
 }
 
 fn icmp_kind(number: u8, code: u8, rest: [u8; 4], payload: &[u8], types: &IcmpTypes) -> Kind {
@@ -149,8 +148,8 @@ fn icmp_kind(number: u8, code: u8, rest: [u8; 4], payload: &[u8], types: &IcmpTy
     if number == types.reply {
         return Kind::EchoReply { id, sequence };
     }
-    match quoted(payload).filter(|_| number == types.unreachable) {
-        Some(quoted) => Kind::Unreachable { what: (types.meaning)(code), quoted },
+    match (types.error)(number, code).zip(quoted(payload)) {
+        Some((what, quoted)) => Kind::Unreachable { what, quoted },
         None => Kind::Other,
     }
 }
@@ -253,7 +252,7 @@ mod tests {
     #[test]
     fn an_unreachable_names_what_it_is_about() {
         let (v4, v6) = (Unreachable::from_icmp, Unreachable::from_icmpv6);
-        for (family, protocol, number, meaning) in [(4, 1, 3, v4 as fn(u8) -> _), (6, 58, 1, v6)] {
+        for (family, protocol, number, meaning) in [(4, 1, 3, v4 as fn(u8, u8) -> _), (6, 58, 1, v6)] {
             for code in [0, 1, 3, 4, 9, 13] {
                 let unreachable = |about: &[u8]| {
                     let head = [number, code, 0, 0, 0, 0, 0, 0];
@@ -266,7 +265,7 @@ mod tests {
                     let Kind::Unreachable { what, quoted } = unreachable(&about) else {
                         panic!("{family} {code} {protocol}")
                     };
-                    assert_eq!(what, meaning(code));
+                    assert_eq!(Some(what), meaning(number, code));
                     assert_eq!((quoted.protocol, quoted.source_port), (protocol, Some(0x1234)));
                     assert_eq!(quoted.destination_port, Some(port));
                 }

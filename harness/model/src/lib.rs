@@ -27,9 +27,9 @@ pub use lab_plan::{
 };
 pub use port::{PortError, PortSet, Protocol};
 pub use report::{CaseReport, ClaimReport, Collected, Environment, Finding, RunReport, Skipped};
-pub use scan::{CellFacts, ScanResult, StateGroup};
+pub use scan::{CellFacts, CellRead, Detected, ScanResult, StateGroup, SystemGuess};
 pub use state::{PortState, Reason, Reply, Unreachable, state_of};
 pub use step::{Backend, CommandLine, Loader, Need, Step};
-pub use technique::{TcpFlags, Technique};
+pub use technique::{Asks, NoFlag, TcpFlags, Technique};
 pub use time::{Millis, Stamp};
 pub use verdict::{Outcome, Verdict};

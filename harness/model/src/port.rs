@@ -19,8 +19,14 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
     /// ICMP or ICMPv6, by the case's family. It has no ports; its one cell is port 0.
     Icmp,
+    /// IP itself: its "ports" are protocol numbers.
+    Ip,
+    /// ARP, or neighbour discovery over IPv6. It has no ports; its one cell is port 0.
+    Arp,
 }
 
 /// A set of ports, kept as sorted ranges that neither touch nor overlap. Its text is nmap's: `22,80,1000-2000`.

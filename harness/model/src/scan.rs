@@ -10,40 +10,119 @@ use crate::state::{PortState, Reason, Reply, state_of};
 use crate::technique::Technique;
 use crate::time::Stamp;
 
-/// What a scanner concluded about every port it was asked about; builtin and nmap give the same type.
+/// What a scanner concluded about every port it was asked about; whoever scans gives the same type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScanResult {
-    /// Ports by state and reason; each scanned port is in exactly one group. ICMP has the one port 0.
+    /// Ports by state and evidence; each scanned port is in exactly one group. What has no ports is port 0.
     pub groups: Vec<StateGroup>,
-    /// Probes put on the wire, retransmissions included; `None` when the scanner does not say (nmap).
+    /// Probes put on the wire, retransmissions included and decoys not; `None` when the scanner does not say.
     pub probes_sent: Option<u64>,
     /// Replies that came after their port had been given up.
     pub late_replies: u64,
+    /// Replies to a port that was answered before, such as a retransmitted SYN-ACK.
+    pub duplicate_replies: u64,
+    /// What the scanner guesses of the host's system and services, where it was asked to.
+    #[serde(default, skip_serializing_if = "Detected::is_empty")]
+    pub detected: Detected,
 }
 
-/// The ports that share a state and a reason.
+/// What a scanner guesses beyond port states (nmap -O, -sV).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Detected {
+    /// Operating systems, the best guess first.
+    pub systems: Vec<SystemGuess>,
+    /// Services, by port.
+    pub services: BTreeMap<u16, String>,
+}
+
+impl Detected {
+    /// Whether nothing was asked, or nothing found.
+    pub fn is_empty(&self) -> bool {
+        self.systems.is_empty() && self.services.is_empty()
+    }
+}
+
+/// One guess at an operating system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemGuess {
+    /// The scanner's name for it, e.g. `Linux 2.6.32`.
+    pub name: String,
+    /// How well it fits, in percent.
+    pub accuracy: u8,
+}
+
+/// The ports that share a state and the evidence for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct StateGroup {
     /// Their state.
     pub state: PortState,
     /// nmap's word for why.
     pub reason: Reason,
+    /// The reply's time to live or hop limit; `None` where there was no reply or the scanner does not say.
+    pub ttl: Option<u8>,
+    /// On how many probes the state rests: those sent to each port; `None` when the scanner does not say.
+    pub probes: Option<u8>,
     /// The ports.
     pub ports: PortSet,
 }
 
+/// What a scanner concluded about one port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellRead {
+    /// The port.
+    pub port: u16,
+    /// Its state.
+    pub state: PortState,
+    /// nmap's word for why.
+    pub reason: Reason,
+    /// As in [`StateGroup`].
+    pub ttl: Option<u8>,
+    /// As in [`StateGroup`].
+    pub probes: Option<u8>,
+}
+
+impl CellRead {
+    /// A state and its reason, with nothing else known.
+    pub fn new(port: u16, state: PortState, reason: Reason) -> Self {
+        Self { port, state, reason, ttl: None, probes: None }
+    }
+}
+
 impl ScanResult {
     /// Builds the groups from single cells.
-    pub fn from_cells(cells: impl IntoIterator<Item = (u16, PortState, Reason)>) -> Self {
-        let mut groups: BTreeMap<(PortState, Reason), Vec<u16>> = BTreeMap::new();
-        for (port, state, reason) in cells {
-            groups.entry((state, reason)).or_default().push(port);
+    pub fn from_cells(cells: impl IntoIterator<Item = CellRead>) -> Self {
+        let mut groups: BTreeMap<_, Vec<u16>> = BTreeMap::new();
+        for CellRead { port, state, reason, ttl, probes } in cells {
+            groups.entry((state, reason, ttl, probes)).or_default().push(port);
         }
-        let groups = groups
-            .into_iter()
-            .map(|((state, reason), ports)| StateGroup { state, reason, ports: ports.into_iter().collect() })
-            .collect();
-        Self { groups, ..Self::default() }
+        let group = |((state, reason, ttl, probes), ports): (_, Vec<u16>)| StateGroup {
+            state,
+            reason,
+            ttl,
+            probes,
+            ports: ports.into_iter().collect(),
+        };
+        Self { groups: groups.into_iter().map(group).collect(), ..Self::default() }
+    }
+
+    /// The result of several scans that shared the work, each port asked by one of them.
+    pub fn merge(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut whole = Self { probes_sent: Some(0), ..Self::default() };
+        let mut groups: BTreeMap<_, PortSet> = BTreeMap::new();
+        for part in parts {
+            whole.probes_sent = whole.probes_sent.zip(part.probes_sent).map(|(sum, more)| sum + more);
+            whole.late_replies += part.late_replies;
+            whole.duplicate_replies += part.duplicate_replies;
+            whole.detected.systems.extend(part.detected.systems);
+            whole.detected.services.extend(part.detected.services);
+            for group in part.groups {
+                let ports = groups.entry((group.state, group.reason, group.ttl, group.probes)).or_default();
+                *ports = ports.union(&group.ports);
+            }
+        }
+        let group = |((state, reason, ttl, probes), ports)| StateGroup { state, reason, ttl, probes, ports };
+        whole.groups = groups.into_iter().map(group).collect();
+        whole
     }
 
     /// Every port with its state.

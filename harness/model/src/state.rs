@@ -56,17 +56,34 @@ pub enum Reply {
     },
     /// A datagram.
     Udp,
+    /// An SCTP INIT ACK.
+    SctpInitAck,
+    /// An SCTP ABORT.
+    SctpAbort,
+    /// A packet of the very IP protocol that was asked.
+    Protocol,
     /// An ICMP or ICMPv6 echo reply.
     EchoReply,
-    /// An ICMP or ICMPv6 "destination unreachable" that quotes the probe.
+    /// An ICMP timestamp reply.
+    TimestampReply,
+    /// An ICMP address mask reply.
+    AddressMaskReply,
+    /// An ARP reply.
+    ArpReply,
+    /// A neighbour advertisement.
+    NeighborAdvertisement,
+    /// The zombie's IP identification went on by more than the scanner's own probe explains.
+    IpIdChange,
+    /// An ICMP or ICMPv6 error that quotes the probe.
     Unreachable(Unreachable),
 }
 
-/// What an ICMP destination-unreachable message says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// What an ICMP or ICMPv6 error says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, EnumIter)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unreachable {
-    /// ICMP 3/0; ICMPv6 1/0 (no route).
+    /// ICMP 3/0.
     Net,
     /// ICMP 3/1; ICMPv6 1/3 (address unreachable).
     Host,
@@ -80,40 +97,57 @@ pub enum Unreachable {
     HostProhibited,
     /// ICMP 3/13; ICMPv6 1/1.
     AdminProhibited,
+    /// ICMPv6 1/0 (no route to destination).
+    NoRoute,
+    /// ICMPv6 1/2 (beyond scope of source address).
+    BeyondScope,
     /// ICMPv6 1/5 (source address failed policy).
     Policy,
     /// ICMPv6 1/6 (reject route to destination).
     RejectRoute,
-    /// Any other code.
+    /// ICMP 11; ICMPv6 3: the packet's time to live ran out on its way.
+    TimeExceeded,
+    /// ICMPv6 4/0 (erroneous header field): the header was understood.
+    HeaderField,
+    /// ICMPv6 4/1 (unrecognized next header).
+    NextHeader,
+    /// Any other code of ICMP 3, ICMPv6 1 or ICMPv6 4.
     Other,
 }
 
 impl Unreachable {
-    /// The meaning of code `code` of ICMP type 3 (RFC 792, RFC 1812).
-    pub fn from_icmp(code: u8) -> Self {
-        match code {
-            0 => Self::Net,
-            1 => Self::Host,
-            2 => Self::Protocol,
-            3 => Self::Port,
-            9 => Self::NetProhibited,
-            10 => Self::HostProhibited,
-            13 => Self::AdminProhibited,
-            _ => Self::Other,
-        }
+    /// The meaning of an ICMP message; `None` when it is no error that ends a probe (RFC 792, RFC 1812).
+    pub fn from_icmp(kind: u8, code: u8) -> Option<Self> {
+        Some(match (kind, code) {
+            (3, 0) => Self::Net,
+            (3, 1) => Self::Host,
+            (3, 2) => Self::Protocol,
+            (3, 3) => Self::Port,
+            (3, 9) => Self::NetProhibited,
+            (3, 10) => Self::HostProhibited,
+            (3, 13) => Self::AdminProhibited,
+            (3, _) => Self::Other,
+            (11, _) => Self::TimeExceeded,
+            _ => return None,
+        })
     }
 
-    /// The meaning of code `code` of ICMPv6 type 1 (RFC 4443, section 3.1).
-    pub fn from_icmpv6(code: u8) -> Self {
-        match code {
-            0 => Self::Net,
-            1 => Self::AdminProhibited,
-            3 => Self::Host,
-            4 => Self::Port,
-            5 => Self::Policy,
-            6 => Self::RejectRoute,
-            _ => Self::Other,
-        }
+    /// The meaning of an ICMPv6 message; `None` when it is no error that ends a probe (RFC 4443, section 3).
+    pub fn from_icmpv6(kind: u8, code: u8) -> Option<Self> {
+        Some(match (kind, code) {
+            (1, 0) => Self::NoRoute,
+            (1, 1) => Self::AdminProhibited,
+            (1, 2) => Self::BeyondScope,
+            (1, 3) => Self::Host,
+            (1, 4) => Self::Port,
+            (1, 5) => Self::Policy,
+            (1, 6) => Self::RejectRoute,
+            (3, _) => Self::TimeExceeded,
+            (4, 0) => Self::HeaderField,
+            (4, 1) => Self::NextHeader,
+            (1 | 4, _) => Self::Other,
+            _ => return None,
+        })
     }
 }
 
@@ -131,64 +165,112 @@ impl Reason {
 
 fn reason_word(technique: Technique, reply: Option<Reply>) -> &'static str {
     match reply {
+        _ if technique == Technique::Idle => idle_word(reply),
         None => "no-response",
         Some(Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::SYN | TcpFlags::ACK) => "syn-ack",
-        Some(Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => {
-            if technique == Technique::TcpConnect { "conn-refused" } else { "reset" }
-        }
+        Some(Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => refusal_word(technique, "reset"),
         Some(Reply::Tcp { .. }) => "tcp-response",
         Some(Reply::Udp) => "udp-response",
+        Some(Reply::SctpInitAck) => "init-ack",
+        Some(Reply::SctpAbort) => "abort",
+        Some(Reply::Protocol) => "proto-response",
         Some(Reply::EchoReply) => "echo-reply",
-        Some(Reply::Unreachable(Unreachable::Net)) => "net-unreach",
-        Some(Reply::Unreachable(Unreachable::Host)) => "host-unreach",
-        Some(Reply::Unreachable(Unreachable::Protocol)) => "proto-unreach",
-        Some(Reply::Unreachable(Unreachable::Port)) => {
-            if technique == Technique::TcpConnect {
-                "conn-refused"
-            } else {
-                "port-unreach"
-            }
-        }
-        Some(Reply::Unreachable(Unreachable::NetProhibited)) => "net-prohibited",
-        Some(Reply::Unreachable(Unreachable::HostProhibited)) => "host-prohibited",
-        Some(Reply::Unreachable(Unreachable::AdminProhibited)) => "admin-prohibited",
-        Some(Reply::Unreachable(Unreachable::Policy)) => "addr-policy",
-        Some(Reply::Unreachable(Unreachable::RejectRoute)) => "reject-route",
-        Some(Reply::Unreachable(Unreachable::Other)) => "dest-unreach",
+        Some(Reply::TimestampReply) => "timestamp-reply",
+        Some(Reply::AddressMaskReply) => "addressmask-reply",
+        Some(Reply::ArpReply) => "arp-response",
+        Some(Reply::NeighborAdvertisement) => "nd-response",
+        Some(Reply::IpIdChange) => "ipid-change",
+        Some(Reply::Unreachable(Unreachable::Port)) => refusal_word(technique, "port-unreach"),
+        Some(Reply::Unreachable(what)) => error_word(what),
+    }
+}
+
+/// A connecting socket hears the same of a reset and of a port-unreachable: ECONNREFUSED.
+fn refusal_word(technique: Technique, word: &'static str) -> &'static str {
+    if technique == Technique::TcpConnect { "conn-refused" } else { word }
+}
+
+/// Whoever looks through a zombie learns whether the target made the zombie answer, and nothing else.
+fn idle_word(reply: Option<Reply>) -> &'static str {
+    if state_of(Technique::Idle, reply) == PortState::Open { "ipid-change" } else { "no-ipid-change" }
+}
+
+/// nmap's words for ICMP's and ICMPv6's errors (portreasons.cc).
+fn error_word(what: Unreachable) -> &'static str {
+    match what {
+        Unreachable::Net => "net-unreach",
+        Unreachable::Host => "host-unreach",
+        Unreachable::Protocol => "proto-unreach",
+        Unreachable::Port => "port-unreach",
+        Unreachable::NetProhibited => "net-prohibited",
+        Unreachable::HostProhibited => "host-prohibited",
+        // nmap calls the policy's refusal by the same name.
+        Unreachable::AdminProhibited | Unreachable::Policy => "admin-prohibited",
+        Unreachable::NoRoute => "no-route",
+        Unreachable::BeyondScope => "beyond-scope",
+        Unreachable::RejectRoute => "reject-route",
+        Unreachable::TimeExceeded => "time-exceeded",
+        Unreachable::HeaderField | Unreachable::NextHeader => "param-problem",
+        Unreachable::Other => "dest-unreach",
     }
 }
 
 /// The one table: what a scanner that sent `technique` may conclude from `reply`, where `None` is silence.
 /// Source: nmap's reference guide, "Port Scanning Techniques".
 pub fn state_of(technique: Technique, reply: Option<Reply>) -> PortState {
-    use PortState::{Closed, Filtered, Open, OpenFiltered, Unfiltered};
+    use PortState::{Closed, ClosedFiltered, Filtered, Open, Unfiltered};
     use Technique as T;
-    let Some(reply) = reply else {
-        return match technique {
-            T::TcpSyn | T::TcpConnect | T::TcpAck | T::TcpWindow | T::IcmpEcho => Filtered,
-            T::TcpNull | T::TcpFin | T::TcpXmas | T::TcpMaimon | T::Udp => OpenFiltered,
-        };
-    };
+    let Some(reply) = reply else { return silent_state(technique) };
     match (technique, reply) {
+        // What does not make the zombie answer shows nothing: a reset, a refusal.
+        (T::Idle, Reply::IpIdChange) => Open,
+        (T::Idle, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::SYN | TcpFlags::ACK) => Open,
+        (T::Idle, _) => ClosedFiltered,
         // A connecting socket takes a port-unreachable for a refusal (ECONNREFUSED), so nmap -sT does too.
         (T::Udp | T::TcpConnect, Reply::Unreachable(Unreachable::Port)) => Closed,
+        (T::IpProtocol, Reply::Unreachable(Unreachable::Port)) => Open,
+        (T::IpProtocol, Reply::Unreachable(Unreachable::Protocol | Unreachable::NextHeader)) => Closed,
+        (_, Reply::Unreachable(Unreachable::HeaderField)) => Open,
         (_, Reply::Unreachable(_)) => Filtered,
-        (_, Reply::Udp | Reply::EchoReply) => Open,
         (T::TcpAck, Reply::Tcp { .. }) => Unfiltered,
-        (T::TcpWindow, Reply::Tcp { window, .. }) => {
-            if window > 0 {
-                Open
-            } else {
-                Closed
-            }
+        (T::TcpWindow, Reply::Tcp { window, .. }) if window == 0 => Closed,
+        (T::TcpWindow, Reply::Tcp { .. }) => Open,
+        (_, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => Closed,
+        (_, Reply::SctpAbort) => Closed,
+        (
+            _,
+            Reply::Tcp { .. }
+            | Reply::Udp
+            | Reply::SctpInitAck
+            | Reply::Protocol
+            | Reply::EchoReply
+            | Reply::TimestampReply
+            | Reply::AddressMaskReply
+            | Reply::ArpReply
+            | Reply::NeighborAdvertisement
+            | Reply::IpIdChange,
+        ) => Open,
+    }
+}
+
+/// What a technique reads where nothing comes back.
+fn silent_state(technique: Technique) -> PortState {
+    use Technique as T;
+    match technique {
+        T::TcpSyn
+        | T::TcpConnect
+        | T::TcpAck
+        | T::TcpWindow
+        | T::TcpFlags(_)
+        | T::SctpInit
+        | T::IcmpEcho
+        | T::IcmpTimestamp
+        | T::IcmpNetmask
+        | T::Arp => PortState::Filtered,
+        T::TcpNull | T::TcpFin | T::TcpXmas | T::TcpMaimon | T::Udp | T::IpProtocol => {
+            PortState::OpenFiltered
         }
-        (_, Reply::Tcp { flags, .. }) => {
-            if flags.contains(TcpFlags::RST) {
-                Closed
-            } else {
-                Open
-            }
-        }
+        T::Idle => PortState::ClosedFiltered,
     }
 }
 
@@ -216,6 +298,24 @@ mod tests {
             (Technique::Udp, None, "open|filtered"),
             (Technique::Udp, Some(Reply::Udp), "open"),
             (Technique::IcmpEcho, Some(Reply::EchoReply), "open"),
+            (Technique::TcpFlags(TcpFlags::FIN), None, "filtered"),
+            (Technique::TcpFlags(TcpFlags::FIN), reset, "closed"),
+            (Technique::SctpInit, Some(Reply::SctpInitAck), "open"),
+            (Technique::SctpInit, Some(Reply::SctpAbort), "closed"),
+            (Technique::SctpInit, Some(Reply::Unreachable(Unreachable::Protocol)), "filtered"),
+            (Technique::SctpInit, None, "filtered"),
+            (Technique::IpProtocol, Some(Reply::Protocol), "open"),
+            (Technique::IpProtocol, port, "open"),
+            (Technique::IpProtocol, Some(Reply::Unreachable(Unreachable::Protocol)), "closed"),
+            (Technique::IpProtocol, Some(Reply::Unreachable(Unreachable::NextHeader)), "closed"),
+            (Technique::IpProtocol, None, "open|filtered"),
+            (Technique::IcmpNetmask, None, "filtered"),
+            (Technique::Arp, Some(Reply::ArpReply), "open"),
+            (Technique::Idle, Some(Reply::IpIdChange), "open"),
+            (Technique::Idle, syn_ack, "open"),
+            (Technique::Idle, reset, "closed|filtered"),
+            (Technique::Idle, port, "closed|filtered"),
+            (Technique::Idle, None, "closed|filtered"),
         ] {
             assert_eq!(state_of(technique, reply).to_string(), expected, "{technique} {reply:?}");
         }

@@ -1,16 +1,19 @@
 //! The ways of probing a port, named alike whoever runs them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{Display, EnumIter, EnumString};
+use strum::{AsRefStr, EnumIter, EnumString};
+use thiserror::Error;
 
+use crate::address::Family;
 use crate::port::Protocol;
 
 /// One way of probing. The name says what goes on the wire, in nmap's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(Serialize, Deserialize, JsonSchema, Display, EnumIter, EnumString)]
+#[derive(Serialize, Deserialize, JsonSchema, AsRefStr, EnumIter, EnumString)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Technique {
@@ -30,18 +33,51 @@ pub enum Technique {
     TcpWindow,
     /// FIN and ACK (nmap -sM).
     TcpMaimon,
-    /// A datagram (nmap -sU).
+    /// Any flags, read as a SYN scan reads (nmap -sS --scanflags).
+    TcpFlags(TcpFlags),
+    /// A datagram, with the payload that the port's well-known service answers to (nmap -sU).
     Udp,
+    /// An SCTP INIT, never completed (nmap -sY).
+    SctpInit,
+    /// An IP packet of each protocol; its "ports" are protocol numbers, 0 to 255 (nmap -sO).
+    IpProtocol,
     /// An echo request to the host; it has no port (nmap -sn -PE).
     IcmpEcho,
+    /// A timestamp request to the host; ICMP for IPv4 alone has it (nmap -sn -PP).
+    IcmpTimestamp,
+    /// An address mask request to the host; ICMP for IPv4 alone has it (nmap -sn -PM).
+    IcmpNetmask,
+    /// An ARP request, over IPv6 a neighbour solicitation (nmap -sn -PR).
+    Arp,
+    /// SYNs in a zombie's name, read by the zombie's IP identification; over IPv4 alone (nmap -sI).
+    Idle,
+}
+
+/// What a scan's cells are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asks {
+    /// Ports, 1 to 65535.
+    Ports,
+    /// Protocols of IP, 0 to 255.
+    Protocols,
+    /// The host itself: one cell, port 0.
+    Host,
 }
 
 impl Technique {
+    /// Its name without parameters, as it is written in a scenario.
+    pub fn name(&self) -> &str {
+        self.as_ref()
+    }
+
     /// The protocol its probes are made of.
     pub fn protocol(self) -> Protocol {
         match self {
             Self::Udp => Protocol::Udp,
-            Self::IcmpEcho => Protocol::Icmp,
+            Self::SctpInit => Protocol::Sctp,
+            Self::IpProtocol => Protocol::Ip,
+            Self::IcmpEcho | Self::IcmpTimestamp | Self::IcmpNetmask => Protocol::Icmp,
+            Self::Arp => Protocol::Arp,
             Self::TcpSyn
             | Self::TcpConnect
             | Self::TcpNull
@@ -49,26 +85,58 @@ impl Technique {
             | Self::TcpXmas
             | Self::TcpAck
             | Self::TcpWindow
-            | Self::TcpMaimon => Protocol::Tcp,
+            | Self::TcpMaimon
+            | Self::TcpFlags(_)
+            | Self::Idle => Protocol::Tcp,
         }
+    }
+
+    /// What its cells are.
+    pub fn asks(self) -> Asks {
+        match self.protocol() {
+            Protocol::Tcp | Protocol::Udp | Protocol::Sctp => Asks::Ports,
+            Protocol::Ip => Asks::Protocols,
+            Protocol::Icmp | Protocol::Arp => Asks::Host,
+        }
+    }
+
+    /// Whether it exists over an IP version.
+    pub fn exists_over(self, family: Family) -> bool {
+        family == Family::V4 || !matches!(self, Self::IcmpTimestamp | Self::IcmpNetmask | Self::Idle)
     }
 
     /// The flags of its first TCP packet; `None` when it is not TCP.
     pub fn probe_flags(self) -> Option<TcpFlags> {
         match self {
-            Self::TcpSyn | Self::TcpConnect => Some(TcpFlags::SYN),
+            Self::TcpSyn | Self::TcpConnect | Self::Idle => Some(TcpFlags::SYN),
             Self::TcpNull => Some(TcpFlags::NONE),
             Self::TcpFin => Some(TcpFlags::FIN),
             Self::TcpXmas => Some(TcpFlags::FIN | TcpFlags::PSH | TcpFlags::URG),
             Self::TcpAck | Self::TcpWindow => Some(TcpFlags::ACK),
             Self::TcpMaimon => Some(TcpFlags::FIN | TcpFlags::ACK),
-            Self::Udp | Self::IcmpEcho => None,
+            Self::TcpFlags(flags) => Some(flags),
+            Self::Udp
+            | Self::SctpInit
+            | Self::IpProtocol
+            | Self::IcmpEcho
+            | Self::IcmpTimestamp
+            | Self::IcmpNetmask
+            | Self::Arp => None,
+        }
+    }
+}
+
+impl fmt::Display for Technique {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TcpFlags(flags) => write!(f, "{} {flags}", self.name()),
+            other => f.write_str(other.name()),
         }
     }
 }
 
 /// The flag bits of a TCP header (RFC 9293, section 3.1), without ECN's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TcpFlags(pub u8);
 
@@ -101,18 +169,60 @@ impl std::ops::BitOr for TcpFlags {
     }
 }
 
+/// The flags by nmap's names, in nmap's order (`--scanflags`).
+const FLAG_NAMES: [(TcpFlags, &str); 6] = [
+    (TcpFlags::URG, "URG"),
+    (TcpFlags::ACK, "ACK"),
+    (TcpFlags::PSH, "PSH"),
+    (TcpFlags::RST, "RST"),
+    (TcpFlags::SYN, "SYN"),
+    (TcpFlags::FIN, "FIN"),
+];
+
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set: Vec<&str> =
+            FLAG_NAMES.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| *name).collect();
+        f.write_str(if set.is_empty() { "none".to_owned() } else { set.join(",") }.as_str())
+    }
+}
+
 impl fmt::Debug for TcpFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [(TcpFlags, &str); 6] = [
-            (TcpFlags::SYN, "SYN"),
-            (TcpFlags::FIN, "FIN"),
-            (TcpFlags::RST, "RST"),
-            (TcpFlags::PSH, "PSH"),
-            (TcpFlags::ACK, "ACK"),
-            (TcpFlags::URG, "URG"),
-        ];
-        let set: Vec<&str> =
-            NAMES.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| *name).collect();
-        f.write_str(if set.is_empty() { "none".to_owned() } else { set.join(",") }.as_str())
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Not a list of TCP flags.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is no TCP flag; they are URG, ACK, PSH, RST, SYN, FIN, or none")]
+pub struct NoFlag(pub String);
+
+impl FromStr for TcpFlags {
+    type Err = NoFlag;
+
+    /// Reads `SYN,FIN` or `none`, in any case.
+    fn from_str(text: &str) -> Result<Self, NoFlag> {
+        if text.eq_ignore_ascii_case("none") {
+            return Ok(Self::NONE);
+        }
+        text.split(',').map(str::trim).try_fold(Self::NONE, |flags, word| {
+            let named = FLAG_NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(word));
+            named.map(|(flag, _)| flags | *flag).ok_or_else(|| NoFlag(word.to_owned()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_read_back_as_they_are_written() {
+        for bits in 0..0x40 {
+            assert_eq!(TcpFlags(bits).to_string().parse(), Ok(TcpFlags(bits)));
+        }
+        assert_eq!("syn, Fin".parse(), Ok(TcpFlags::SYN | TcpFlags::FIN));
+        assert_eq!("SYN,ECE".parse::<TcpFlags>(), Err(NoFlag("ECE".to_owned())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use scandrill_model::{CommandLine, Protocol};
+use scandrill_model::{Asks, CommandLine};
 
 use crate::plan::{Order, ScanPlan};
 use crate::technique;
@@ -32,8 +32,8 @@ pub fn command(plan: &ScanPlan, interface: &str) -> Option<CommandLine> {
 
 /// The same delay always: nmap would lengthen it by itself where probes are lost.
 fn pace(plan: &ScanPlan) -> Vec<String> {
-    plan.interval.map_or_else(Vec::new, |interval| {
-        let delay = format!("{}ms", interval.0);
+    plan.pace.interval.map_or_else(Vec::new, |interval| {
+        let delay = format!("{}ms", interval.as_secs_f64() * 1_000.0);
         vec!["--scan-delay".to_owned(), delay.clone(), "--max-scan-delay".to_owned(), delay]
     })
 }
@@ -42,7 +42,7 @@ fn pace(plan: &ScanPlan) -> Vec<String> {
 /// when it is verbose. A port scan asks for no ping, but keeps the ARP one: from it nmap learns the round trip time,
 /// without which 1,000 silent ports took 101 s instead of 21.
 fn what(plan: &ScanPlan) -> Vec<String> {
-    if plan.technique.protocol() == Protocol::Icmp {
+    if plan.technique.asks() == Asks::Host {
         return ["-v", "--disable-arp-ping"].map(str::to_owned).into();
     }
     let mut args = vec!["-Pn".to_owned(), "-p".to_owned(), plan.ports.to_string()];
@@ -54,22 +54,18 @@ fn what(plan: &ScanPlan) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use scandrill_model::{Millis, PortSet, Technique};
+    use std::time::Duration;
+
+    use scandrill_model::{PortSet, Technique};
 
     use super::*;
+    use crate::pace::Pace;
     use crate::timing::Timing;
 
     fn plan(technique: Technique) -> ScanPlan {
-        ScanPlan {
-            technique,
-            source: "198.18.0.2".parse().unwrap(),
-            target: "198.18.0.1".parse().unwrap(),
-            ports: "22,80-90".parse().unwrap(),
-            timing: Timing::T4,
-            order: Order::Ascending,
-            interval: None,
-            seed: 1,
-        }
+        let (source, target) = ("198.18.0.2".parse().unwrap(), "198.18.0.1".parse().unwrap());
+        let ports = "22,80-90".parse().unwrap();
+        ScanPlan { order: Order::Ascending, ..ScanPlan::new(technique, source, target, ports, 1) }
     }
 
     fn text(plan: &ScanPlan) -> String {
@@ -78,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_port_scan_asks_for_the_plan_s_ports_order_and_pace() {
-        let plan = ScanPlan { interval: Some(Millis(300)), ..plan(Technique::TcpXmas) };
+        let pace = Pace { interval: Some(Duration::from_millis(300)), ..Pace::default() };
+        let plan = ScanPlan { pace, ..plan(Technique::TcpXmas) };
         assert_eq!(
             text(&plan),
             "--privileged -n --reason -oX - --no-stylesheet -sX -e eth0 -S 198.18.0.2 -T4 --scan-delay 300ms \

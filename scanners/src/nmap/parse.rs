@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node, ParsingOptions};
-use scandrill_model::{PortSet, PortState, Protocol, Reason, ScanResult};
+use scandrill_model::{Asks, CellRead, PortSet, PortState, Reason, ScanResult};
 
 use crate::error::ScanError;
 use crate::plan::ScanPlan;
@@ -21,16 +21,16 @@ pub fn parse(xml: &[u8], plan: &ScanPlan) -> Result<ScanResult, ScanError> {
         Document::parse_with_options(text, options).map_err(|error| ScanError::Xml(error.to_string()))?;
     check_finished(document.root_element())?;
     let host = host(document.root_element(), plan)?;
-    let cells = match plan.technique.protocol() {
-        Protocol::Icmp => BTreeMap::from([(0, ping(host)?)]),
-        Protocol::Tcp | Protocol::Udp => ports(host, plan)?,
+    let cells = match plan.technique.asks() {
+        Asks::Host => BTreeMap::from([(0, ping(host)?)]),
+        Asks::Ports | Asks::Protocols => ports(host, plan)?,
     };
     let missing: PortSet = plan.cells().iter().filter(|port| !cells.contains_key(port)).collect();
     if !missing.is_empty() {
         return Err(ScanError::Uncovered(missing));
     }
     let asked = cells.into_iter().filter(|(port, _)| plan.cells().contains(*port));
-    Ok(ScanResult::from_cells(asked.map(|(port, (state, reason))| (port, state, reason))))
+    Ok(ScanResult::from_cells(asked.map(|(port, (state, reason))| CellRead::new(port, state, reason))))
 }
 
 fn check_finished(run: Node<'_, '_>) -> Result<(), ScanError> {
@@ -112,8 +112,6 @@ mod tests {
     use scandrill_model::Technique;
 
     use super::*;
-    use crate::plan::Order;
-    use crate::timing::Timing;
 
     macro_rules! report {
         ($name:literal) => {
@@ -123,16 +121,9 @@ mod tests {
 
     fn plan(technique: Technique, ports: &str, v6: bool) -> ScanPlan {
         let address = |v4: &str, v6_text: &str| if v6 { v6_text.parse() } else { v4.parse() }.unwrap();
-        ScanPlan {
-            technique,
-            source: address("198.18.0.2", "fd00:198:18::2"),
-            target: address("198.18.0.1", "fd00:198:18::1"),
-            ports: ports.parse().unwrap_or_default(),
-            timing: Timing::T4,
-            order: Order::Random,
-            interval: None,
-            seed: 1,
-        }
+        let (source, target) =
+            (address("198.18.0.2", "fd00:198:18::2"), address("198.18.0.1", "fd00:198:18::1"));
+        ScanPlan::new(technique, source, target, ports.parse().unwrap_or_default(), 1)
     }
 
     /// Each group as one line: state, reason, ports.

@@ -70,6 +70,8 @@ impl Endpoints {
         match (protocol, self) {
             (Protocol::Tcp, _) => IpNextHeaderProtocols::Tcp,
             (Protocol::Udp, _) => IpNextHeaderProtocols::Udp,
+            (Protocol::Sctp, _) => IpNextHeaderProtocols::Sctp,
+            (Protocol::Ip | Protocol::Arp, _) => IpNextHeaderProtocols::Reserved,
             (Protocol::Icmp, Self::V4 { .. }) => IpNextHeaderProtocols::Icmp,
             (Protocol::Icmp, Self::V6 { .. }) => IpNextHeaderProtocols::Icmpv6,
         }

@@ -77,6 +77,7 @@ impl Reader {
             Protocol::Tcp => self.tcp(identity, opened.payload),
             Protocol::Udp => udp(identity, opened.payload),
             Protocol::Icmp => self.echo(identity, opened.payload),
+            Protocol::Sctp | Protocol::Ip | Protocol::Arp => None,
         }
     }
 
@@ -121,13 +122,11 @@ impl Reader {
         let what = match self.endpoints {
             Endpoints::V4 { .. } => {
                 let message = IcmpPacket::new(payload)?;
-                let is_it = message.get_icmp_type() == IcmpTypes::DestinationUnreachable;
-                is_it.then(|| Unreachable::from_icmp(message.get_icmp_code().0))?
+                Unreachable::from_icmp(message.get_icmp_type().0, message.get_icmp_code().0)?
             }
             Endpoints::V6 { .. } => {
                 let message = Icmpv6Packet::new(payload)?;
-                let is_it = message.get_icmpv6_type() == Icmpv6Types::DestinationUnreachable;
-                is_it.then(|| Unreachable::from_icmpv6(message.get_icmpv6_code().0))?
+                Unreachable::from_icmpv6(message.get_icmpv6_type().0, message.get_icmpv6_code().0)?
             }
         };
         Some((what, payload.get(8..)?))

@@ -86,6 +86,7 @@ impl Template {
             Protocol::Tcp => self.finish_tcp(transport, mark),
             Protocol::Udp => self.finish_udp(transport, mark),
             Protocol::Icmp => self.finish_echo(transport, mark),
+            Protocol::Sctp | Protocol::Ip | Protocol::Arp => {}
         }
     }
 
