@@ -8,6 +8,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 use scandrill_engine::{Planned, RunOptions, Scanner, SourceFile, expand, plan_all, read, run_case, work};
 use scandrill_model::{CaseReport, Family, PortState, Technique, Verdict, What};
+use scandrill_scanners::techniques;
 use strum::IntoEnumIterator;
 
 /// What stands between the scanners and the ports, as a scenario writes it.
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     scandrill_lab::dispatch(work);
     let mut trials = Vec::new();
     for (policy, layer) in POLICIES {
-        for technique in Technique::iter() {
+        for technique in techniques().iter().map(|probe| probe.technique()) {
             for family in Family::iter() {
                 let name = format!("{policy}/{technique}/{family}");
                 let layer = layer.to_owned();

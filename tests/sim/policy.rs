@@ -2,7 +2,7 @@
 //! here after nmap's reference guide, "Port Scanning Techniques", and not taken from the table under test.
 
 use proptest::prelude::*;
-use scandrill_model::{PortState, Protocol, Technique};
+use scandrill_model::{PortState, Protocol, TcpFlags, Technique};
 
 /// What happens to a packet for a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +44,19 @@ pub fn silent(technique: Technique) -> PortState {
         | Technique::TcpConnect
         | Technique::TcpAck
         | Technique::TcpWindow
-        | Technique::IcmpEcho => PortState::Filtered,
+        | Technique::TcpFlags(_)
+        | Technique::SctpInit
+        | Technique::IcmpEcho
+        | Technique::IcmpTimestamp
+        | Technique::IcmpNetmask
+        | Technique::Arp => PortState::Filtered,
         Technique::TcpNull
         | Technique::TcpFin
         | Technique::TcpXmas
         | Technique::TcpMaimon
-        | Technique::Udp => PortState::OpenFiltered,
+        | Technique::Udp
+        | Technique::IpProtocol => PortState::OpenFiltered,
+        Technique::Idle => PortState::ClosedFiltered,
     }
 }
 
@@ -64,13 +71,34 @@ pub fn expected(technique: Technique, policy: Policy) -> PortState {
         Policy::Closed if technique == Technique::TcpAck => PortState::Unfiltered,
         Policy::Closed => PortState::Closed,
         Policy::Open => match technique {
-            Technique::TcpSyn | Technique::TcpConnect | Technique::Udp | Technique::IcmpEcho => {
-                PortState::Open
-            }
+            Technique::TcpSyn
+            | Technique::TcpConnect
+            | Technique::Udp
+            | Technique::SctpInit
+            | Technique::IpProtocol
+            | Technique::IcmpEcho
+            | Technique::IcmpTimestamp
+            | Technique::IcmpNetmask
+            | Technique::Arp
+            | Technique::Idle => PortState::Open,
+            Technique::TcpFlags(flags) => open_to(flags),
             Technique::TcpAck => PortState::Unfiltered,
             Technique::TcpWindow | Technique::TcpMaimon => PortState::Closed,
             Technique::TcpNull | Technique::TcpFin | Technique::TcpXmas => PortState::OpenFiltered,
         },
+    }
+}
+
+/// A listener hears a reset first, then an ACK, then a SYN, and nothing else (RFC 9293, section 3.10.7.2).
+fn open_to(flags: TcpFlags) -> PortState {
+    if flags.contains(TcpFlags::RST) {
+        PortState::Filtered
+    } else if flags.contains(TcpFlags::ACK) {
+        PortState::Closed
+    } else if flags.contains(TcpFlags::SYN) {
+        PortState::Open
+    } else {
+        PortState::Filtered
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use scandrill_model::{Family, PortState, Technique};
-use scandrill_scanners::{Order, ScanPlan, Timing};
-use strum::IntoEnumIterator;
+use scandrill_scanners::{Order, ScanPlan, Timing, techniques};
 
 use crate::policy::{Policy, any_policy, expected, is_answered, silent};
 use crate::target::{Faults, Target};
@@ -24,7 +23,8 @@ fn patience(plan: &ScanPlan) -> Duration {
 }
 
 fn any_technique() -> impl Strategy<Value = Technique> {
-    prop::sample::select(Technique::iter().collect::<Vec<_>>())
+    let registered = techniques().iter().map(|probe| probe.technique());
+    prop::sample::select(registered.collect::<Vec<_>>())
 }
 
 fn any_policies(technique: Technique) -> impl Strategy<Value = Policies> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use scandrill_model::{Family, Millis, ScanResult, Stamp, Technique};
-use scandrill_scanners::{Batch, Order, Scan, ScanPlan, Timing};
+use scandrill_model::{Family, ScanResult, Stamp, Technique};
+use scandrill_scanners::{Batch, Pace, Scan, ScanPlan};
 
 use crate::packet::Sent;
 use crate::policy::Policy;
@@ -43,21 +43,13 @@ pub fn plan(technique: Technique, family: Family, policies: &BTreeMap<u16, Polic
             (prefix(7), prefix(1))
         }
     };
-    ScanPlan {
-        technique,
-        source,
-        target,
-        ports: policies.keys().copied().collect(),
-        timing: Timing::T4,
-        order: Order::Random,
-        interval: None,
-        seed,
-    }
+    ScanPlan::new(technique, source, target, policies.keys().copied().collect(), seed)
 }
 
 /// A plan with the least time between two probes.
 pub fn paced(plan: ScanPlan, interval: u64) -> ScanPlan {
-    ScanPlan { interval: Some(Millis(interval)), ..plan }
+    let pace = Pace { interval: Some(Duration::from_millis(interval)), ..plan.pace };
+    ScanPlan { pace, ..plan }
 }
 
 /// Runs the scan to its end; panics when it takes longer than `patience` of virtual time, stands still, or sends

@@ -17,7 +17,14 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("harness/engine", &["scandrill-defenses", "scandrill-lab", "scandrill-model", "scandrill-scanners"]),
     (
         "harness/cli",
-        &["scandrill-defenses", "scandrill-engine", "scandrill-lab", "scandrill-model", "scandrill-report"],
+        &[
+            "scandrill-defenses",
+            "scandrill-engine",
+            "scandrill-lab",
+            "scandrill-model",
+            "scandrill-report",
+            "scandrill-scanners",
+        ],
     ),
 ];
 

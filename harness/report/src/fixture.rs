@@ -1,8 +1,8 @@
 //! Reports for the tests: each verdict, each outcome, in the words that the judge really uses.
 
 use scandrill_model::{
-    CaseReport, ClaimReport, Environment, Event, Finding, Millis, Moment, Outcome, PortState, Reason,
-    RunReport, ScanResult, Skipped, Stamp, Technique, Verdict, What,
+    CaseReport, CellRead, ClaimReport, Environment, Event, Finding, Millis, Moment, Outcome, PortState,
+    Reason, RunReport, ScanResult, Skipped, Stamp, Technique, Verdict, What,
 };
 
 /// Every verdict and every outcome at once.
@@ -133,7 +133,7 @@ fn passed(name: &str, took: u64) -> CaseReport {
 
 /// Some of a log, so that its shape is held against the schema too.
 fn events(name: &str) -> Vec<Event> {
-    let cell = |port: u16| (port, PortState::Closed, Reason("reset".into()));
+    let cell = |port: u16| CellRead::new(port, PortState::Closed, Reason("reset".into()));
     let events = [
         What::Started { case: name.to_owned(), seed: 42 },
         What::Scan {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use scandrill_engine::{GreenPlan, Planned, Prediction, RedPlan, TARGET};
 use scandrill_model::{
-    BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, Protocol, RedExpectation, Step,
+    Asks, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, RedExpectation, Step,
 };
 
 use crate::console::Console;
@@ -182,12 +182,13 @@ fn command(loader: Loader) -> String {
 
 fn red(red: &RedPlan) -> Vec<String> {
     let scan = &red.scan;
-    let ports = match scan.technique.protocol() {
-        Protocol::Icmp => String::new(),
-        Protocol::Tcp | Protocol::Udp => format!(" of ports {}", scan.ports),
+    let ports = match scan.technique.asks() {
+        Asks::Host => String::new(),
+        Asks::Ports => format!(" of ports {}", scan.ports),
+        Asks::Protocols => format!(" of protocols {}", scan.ports),
     };
-    let pace =
-        scan.interval.map_or_else(String::new, |interval| format!(", a probe every {} ms", interval.0));
+    let pace = scan.pace.interval;
+    let pace = pace.map_or_else(String::new, |interval| format!(", a probe every {interval:?}"));
     let first = format!(
         "{}: {}{ports} by {} from {} on {}{pace}{}",
         red.name,

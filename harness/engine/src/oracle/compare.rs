@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use scandrill_model::{
-    BanCheck, BanExpectation, Bound, CellFacts, Finding, GreenExpectation, Millis, PortSet, PortState,
-    Protocol, Reading, Reason, RedExpectation, Reply, Stamp, StateSet, Technique, Verdict,
+    Asks, BanCheck, BanExpectation, Bound, CellFacts, Finding, GreenExpectation, Millis, PortSet, PortState,
+    Reading, Reason, RedExpectation, Reply, Stamp, StateSet, Technique, Verdict,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -39,9 +39,10 @@ impl ScanView<'_> {
 
     /// `tcp-syn, ports 1-21,23-30`; a ping asks no port.
     fn subject(&self, ports: &PortSet) -> String {
-        match self.technique.protocol() {
-            Protocol::Icmp => self.technique.to_string(),
-            Protocol::Tcp | Protocol::Udp => format!("{}, ports {}", self.technique, shortened(ports)),
+        match self.technique.asks() {
+            Asks::Host => self.technique.to_string(),
+            Asks::Ports => format!("{}, ports {}", self.technique, shortened(ports)),
+            Asks::Protocols => format!("{}, protocols {}", self.technique, shortened(ports)),
         }
     }
 
@@ -76,10 +77,11 @@ impl ScanView<'_> {
 
     /// What a port is without a defense.
     fn kind(&self, port: u16) -> &'static str {
-        match (self.technique.protocol(), self.served.contains(port)) {
-            (Protocol::Icmp, _) => "hosts",
-            (Protocol::Tcp | Protocol::Udp, false) => "closed ports",
-            (Protocol::Tcp | Protocol::Udp, true) => "open ports",
+        match (self.technique.asks(), self.served.contains(port)) {
+            (Asks::Host, _) => "hosts",
+            (Asks::Protocols, _) => "protocols",
+            (Asks::Ports, false) => "closed ports",
+            (Asks::Ports, true) => "open ports",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use scandrill_model::{
-    PortSet, PortState, Protocol, RedExpectation, Reply, ServiceKind, ServicePlan, Speaks, StateSet,
+    Asks, PortSet, PortState, Protocol, RedExpectation, Reply, ServiceKind, ServicePlan, Speaks, StateSet,
     TcpFlags, Technique, Unreachable, state_of,
 };
 use strum::IntoEnumIterator;
@@ -69,7 +69,7 @@ fn check_covered(red: &Red) -> Result<(), Unobservable> {
     if open.is_empty() || red.expect.rest.is_some() {
         return Ok(());
     }
-    if red.technique.protocol() == Protocol::Icmp {
+    if red.technique.asks() == Asks::Host {
         let message = format!("`{}` pings the target and expects nothing of it", red.name);
         return Err((
             red.span.clone(),
@@ -118,7 +118,10 @@ pub fn possible_states(technique: Technique) -> Vec<PortState> {
             vec![tcp(TcpFlags::SYN | TcpFlags::ACK, 1), tcp(TcpFlags::RST, 0), tcp(TcpFlags::RST, 1)]
         }
         Protocol::Udp => vec![Some(Reply::Udp)],
+        Protocol::Sctp => vec![Some(Reply::SctpInitAck), Some(Reply::SctpAbort)],
+        Protocol::Ip => vec![Some(Reply::Protocol), Some(Reply::Unreachable(Unreachable::Protocol))],
         Protocol::Icmp => vec![Some(Reply::EchoReply)],
+        Protocol::Arp => vec![Some(Reply::ArpReply)],
     };
     let silent_on_open = silent_when_open(technique);
     let states: Vec<PortState> = replies

@@ -13,7 +13,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PortSet, Protocol, RedExpectation, ServicePlan,
     Speaks, Step, Technique,
 };
-use scandrill_scanners::{Order, ScanPlan, Timing, nmap};
+use scandrill_scanners::{Order, Pace, ScanPlan, Timing, nmap};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -309,7 +309,7 @@ impl Planner<'_> {
                         source: self.addresses.control(&red.from.host, self.case.family),
                         timing: Timing::T4,
                         order: Order::Random,
-                        interval: None,
+                        pace: Pace::default(),
                         seed: self.seed ^ CONTROL_SEED,
                         ..red.scan.clone()
                     },
@@ -337,16 +337,8 @@ impl Planner<'_> {
     }
 
     fn one_port(&self, technique: Technique, source: IpAddr, port: u16) -> ScanPlan {
-        ScanPlan {
-            technique,
-            source,
-            target: self.addresses.target(self.case.family),
-            ports: PortSet::one(port),
-            timing: Timing::T4,
-            order: Order::Ascending,
-            interval: None,
-            seed: self.seed ^ u64::from(port),
-        }
+        let target = self.addresses.target(self.case.family);
+        ScanPlan::new(technique, source, target, PortSet::one(port), self.seed ^ u64::from(port))
     }
 
     fn vantage(&self, host: &str) -> Vantage {
@@ -364,15 +356,13 @@ impl Planner<'_> {
             None if self.is_shared_with_kernel(&red.host) => self.addresses.link(&red.host, self.case.family),
             None => self.addresses.routed(&red.host, self.case.family),
         };
+        let target = self.addresses.target(self.case.family);
+        let seed = self.seed.wrapping_add(index as u64);
         let scan = ScanPlan {
-            technique: red.technique,
-            source,
-            target: self.addresses.target(self.case.family),
-            ports: red.ports.clone(),
             timing: red.timing,
             order: red.order,
-            interval: red.interval,
-            seed: self.seed.wrapping_add(index as u64),
+            pace: Pace { interval: red.interval.map(Into::into), ..Pace::default() },
+            ..ScanPlan::new(red.technique, source, target, red.ports.clone(), seed)
         };
         Ok(RedPlan {
             name: red.name.clone(),
@@ -471,7 +461,7 @@ pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
 fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
     let scans = reds.iter().map(|red| {
         let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
-        let pace = red.scan.interval.map_or(0, |interval| interval.0).max(red.scan.timing.scan_delay().0);
+        let pace = Millis::from(red.scan.interval()).0;
         let look = red.look.as_ref().and_then(|look| look.later).unwrap_or_default().0;
         ports.saturating_mul(pace).saturating_add(ports / 10).saturating_add(look)
     });

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
-use scandrill_model::{Backend, Family, Millis, Protocol, ServicePlan, Technique, is_lab_address};
+use scandrill_model::{Asks, Backend, Family, Millis, Protocol, ServicePlan, Technique, is_lab_address};
 use scandrill_scanners::{Order, Timing};
 
 use super::expect::{self, Located, at, port_set};
@@ -239,9 +239,7 @@ fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary
             (Protocol::Tcp, false) => {
                 Err(Wrong::new(format!("nothing listens on {text}"), "add it to `services`"))
             }
-            (Protocol::Udp | Protocol::Icmp, _) => {
-                Err(Wrong::new("a canary connects over TCP", "name a TCP service, or \"none\""))
-            }
+            _ => Err(Wrong::new("a canary connects over TCP", "name a TCP service, or \"none\"")),
         }
     })
 }
@@ -294,16 +292,16 @@ fn reds(tables: &[At<RedTable>]) -> Located<Vec<Red>> {
 fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Red> {
     let span = table.span.clone();
     let table = &table.value;
-    let technique: Technique = at(&table.technique, |text| word("technique", text))?;
+    let technique: Technique = at(&table.technique, |text| words::technique(text))?;
     let ports = table.ports.as_ref().map(|text| at(text, |text| port_set(text))).transpose()?;
-    let ports = match (technique.protocol(), ports) {
-        (Protocol::Icmp, None) => scandrill_model::PortSet::one(0),
-        (Protocol::Icmp, Some(_)) => {
+    let ports = match (technique.asks(), ports) {
+        (Asks::Host, None) => scandrill_model::PortSet::one(0),
+        (Asks::Host, Some(_)) => {
             let place = table.ports.as_ref().map_or_else(|| span.clone(), |ports| ports.span.clone());
             return Err((place, Wrong::new(format!("{technique} has no ports"), "leave `ports` out")));
         }
-        (Protocol::Tcp | Protocol::Udp, Some(ports)) => ports,
-        (Protocol::Tcp | Protocol::Udp, None) => {
+        (Asks::Ports | Asks::Protocols, Some(ports)) => ports,
+        (Asks::Ports | Asks::Protocols, None) => {
             let wrong = Wrong::new("nothing says which ports are scanned", "add ports = \"1-1000\"");
             return Err((table.technique.span.clone(), wrong));
         }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan, Speaks};
+use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan, Speaks, Technique};
 use strum::IntoEnumIterator;
 
 use crate::bad_file::nearest;
@@ -24,12 +24,23 @@ impl Wrong {
 pub fn word<T: FromStr + IntoEnumIterator + ToString>(what: &str, text: &str) -> Result<T, Wrong> {
     text.parse().map_err(|_| {
         let known: Vec<String> = T::iter().map(|value| value.to_string()).collect();
-        let help = match nearest(text, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known: {}", known.join(", ")),
-        };
-        Wrong::new(format!("unknown {what} `{text}`"), help)
+        unknown(what, text, known.iter().map(String::as_str))
     })
+}
+
+/// A technique's name, without its parameters.
+pub fn technique(text: &str) -> Result<Technique, Wrong> {
+    let known: Vec<Technique> = Technique::iter().collect();
+    let found = known.iter().find(|technique| technique.name() == text);
+    found.copied().ok_or_else(|| unknown("technique", text, known.iter().map(Technique::name)))
+}
+
+fn unknown<'a>(what: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Wrong {
+    let help = match nearest(text, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known: {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    Wrong::new(format!("unknown {what} `{text}`"), help)
 }
 
 /// `tcp/80 http`; the kind defaults to `banner` for TCP and `echo` for UDP.

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use scandrill_engine::Scanner;
-use scandrill_model::{Backend, Family, PortSet, Protocol, Technique};
-use strum::IntoEnumIterator;
+use scandrill_engine::{Scanner, possible_states};
+use scandrill_model::{Asks, Backend, Family, PortSet, PortState, Protocol, Technique};
+use scandrill_scanners::techniques;
 
 /// A port on which the user's host serves somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +47,9 @@ impl Service {
     fn kinds(self) -> (&'static str, &'static str) {
         match (self.protocol, self.port) {
             (Protocol::Tcp, 80 | 8000 | 8080) => ("http", "http"),
-            (Protocol::Tcp | Protocol::Icmp, _) => ("banner", "tcp"),
             (Protocol::Udp, 53) => ("dns", "dns"),
             (Protocol::Udp, _) => ("echo", "udp"),
+            (_, _) => ("banner", "tcp"),
         }
     }
 
@@ -120,7 +120,7 @@ impl Battery {
     /// Everything else over one family, each scenario with its name; clients use what `public` strangers get.
     pub fn scenarios(&self, family: Family, public: &[Service]) -> Vec<(String, String)> {
         let scans =
-            Technique::iter().map(|technique| (technique.to_string(), self.scan(technique, family, public)));
+            drilled(family).map(|technique| (technique.to_string(), self.scan(technique, family, public)));
         let named =
             self.named.iter().enumerate().filter(|(_, source)| Family::of(source.range.addr()) == family);
         let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
@@ -144,10 +144,10 @@ impl Battery {
             "[[red]]\ntechnique = \"{technique}\"\ntiming = \"T5\"\nscanner = [{}]",
             quoted(&scanners)
         );
-        if technique.protocol() != Protocol::Icmp {
+        if technique.asks() != Asks::Host {
             let _ = writeln!(text, "ports = \"{}\"", self.scanned(technique));
         }
-        let _ = writeln!(text, "expect.rest = [{}]", quoted(readable(technique)));
+        let _ = writeln!(text, "expect.rest = [{}]", readable(technique));
         if public.iter().any(|service| service.protocol == Protocol::Tcp) {
             text.push_str("expect.ban = true\n");
         }
@@ -176,7 +176,7 @@ impl Battery {
             self.target(Family::of(range.addr()), &self.services),
             source.address(),
             self.scanned(technique),
-            quoted(readable(technique)),
+            readable(technique),
         )
     }
 
@@ -208,16 +208,18 @@ fn quoted(words: &[&str]) -> String {
 }
 
 /// All states that a technique can read, so that none is a surprise: here nothing is expected, all is told.
-fn readable(technique: Technique) -> &'static [&'static str] {
-    match technique {
-        Technique::TcpSyn | Technique::TcpConnect | Technique::TcpWindow => &["open", "closed", "filtered"],
-        Technique::TcpNull | Technique::TcpFin | Technique::TcpXmas | Technique::TcpMaimon => {
-            &["closed", "filtered", "open|filtered"]
-        }
-        Technique::TcpAck => &["unfiltered", "filtered"],
-        Technique::Udp => &["open", "closed", "filtered", "open|filtered"],
-        Technique::IcmpEcho => &["open", "filtered"],
-    }
+fn readable(technique: Technique) -> String {
+    let states: Vec<String> = possible_states(technique).iter().map(PortState::to_string).collect();
+    quoted(&states.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The techniques that show what a firewall lets through: not those that ask the link below it, or a third host.
+fn drilled(family: Family) -> impl Iterator<Item = Technique> {
+    let registered = techniques().iter().map(|probe| probe.technique());
+    registered.filter(move |technique| {
+        let of_the_target = !matches!(technique, Technique::Arp | Technique::Idle);
+        of_the_target && technique.exists_over(family)
+    })
 }
 
 #[cfg(test)]
@@ -225,6 +227,7 @@ mod tests {
     use std::sync::Arc;
 
     use scandrill_engine::{Planned, SourceFile, expand, plan_all, read};
+    use strum::IntoEnumIterator;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scandrill_model::{Family, PortSet, PortState, Protocol};
+use scandrill_model::{Asks, Family, PortSet, PortState};
 
 use super::battery::{Battery, Service};
 use super::reading::{Ban, ClientSeen, Reading, ScanSeen};
@@ -82,7 +82,7 @@ fn family(family: Family) -> &'static str {
 
 /// `22,80 open, 998 filtered`, with LEAK before it where it is one.
 fn reads(scan: &ScanSeen) -> String {
-    if scan.technique.protocol() == Protocol::Icmp {
+    if scan.technique.asks() == Asks::Host {
         let answered = scan.states.iter().any(|(state, _)| *state == PortState::Open);
         return if answered { "     pings are answered" } else { "     pings are not answered" }.to_owned();
     }

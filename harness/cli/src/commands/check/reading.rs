@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use scandrill_engine::{Plan, Planned, Scanner};
 use scandrill_model::{
-    BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Speaks, Stamp,
-    Technique, Verdict, What,
+    Asks, BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Speaks,
+    Stamp, Technique, Verdict, What,
 };
 
 use super::battery::{Battery, NAMED, Service};
@@ -213,7 +213,7 @@ fn states(result: &ScanResult) -> Vec<(PortState, PortSet)> {
 
 /// That a host answers pings is no secret about a port.
 fn leaks(technique: Technique, result: &ScanResult, services: &[Service]) -> PortSet {
-    if technique.protocol() == Protocol::Icmp {
+    if technique.asks() == Asks::Host {
         return PortSet::default();
     }
     let of_protocol = services.iter().filter(|service| service.protocol == technique.protocol());
@@ -271,12 +271,14 @@ fn first_failure(failures: &[Option<String>]) -> Option<(usize, String)> {
 #[cfg(test)]
 mod tests {
     use PortState::{Filtered, Open};
-    use scandrill_model::{Millis, Reading as Read, Reason, Reply, TcpFlags};
+    use scandrill_model::{CellRead, Millis, Reading as Read, Reason, Reply, TcpFlags};
 
     use super::*;
 
     fn result(cells: &[(u16, PortState)]) -> ScanResult {
-        ScanResult::from_cells(cells.iter().map(|(port, state)| (*port, *state, Reason(String::new()))))
+        ScanResult::from_cells(
+            cells.iter().map(|(port, state)| CellRead::new(*port, *state, Reason(String::new()))),
+        )
     }
 
     #[test]
