@@ -43,6 +43,11 @@ impl Batch {
         self.ends.is_empty()
     }
 
+    /// How many more packets fit.
+    pub(crate) fn room(&self) -> usize {
+        Self::CAPACITY - self.ends.len()
+    }
+
     /// Whether no more packet fits.
     pub fn is_full(&self) -> bool {
         self.ends.len() == Self::CAPACITY

@@ -1,58 +1,95 @@
-//! What is known of each port while a scan runs: one array, indexed by port.
+//! What is known of each port while a scan runs: twelve bytes a port, and two more for its place in the order.
+
+use std::time::Duration;
 
 use scandrill_model::{PortSet, Reply, Stamp};
 
 /// How far a port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Not part of the scan.
-    Unasked,
-    /// To be asked, or asked and not answered yet.
-    Waiting(Wait),
+    /// To be asked, for the first time or again.
+    Turn,
+    /// Asked; the reply to its latest probe is awaited.
+    Asked,
     /// Answered.
     Answered(Reply),
     /// Asked often enough.
     GivenUp,
 }
 
-/// What an unanswered port waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// Its turn to be asked, for the first time or again.
-    Turn,
-    /// The reply to its latest probe.
-    Reply,
-    /// Evidence, from other ports, that one more try is worth it.
-    Evidence,
-}
-
 /// One port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
+    /// When its latest probe left, in [`Ticks`].
+    sent: u32,
     /// How far it is.
     pub progress: Progress,
     /// How many probes were sent to it.
     pub tries: u8,
+    /// The reply's time to live.
+    pub ttl: u8,
 }
 
-/// All ports.
+impl Cell {
+    /// Whether nothing more is asked of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.progress, Progress::Answered(_) | Progress::GivenUp)
+    }
+
+    /// Time since its latest probe left.
+    pub(crate) fn age(&self, now: u32) -> Duration {
+        Duration::from_micros(now.wrapping_sub(self.sent).into())
+    }
+}
+
+/// Microseconds since the scan began, which wrap after 71 minutes: no probe is awaited for as long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ticks {
+    start: Option<Stamp>,
+}
+
+impl Ticks {
+    /// The tick of a moment; the first one asked for is the start.
+    pub(crate) fn at(&mut self, now: Stamp) -> u32 {
+        let start = *self.start.get_or_insert(now);
+        let micros = now.since(start).as_micros() & u128::from(u32::MAX);
+        u32::try_from(micros).unwrap_or_default()
+    }
+}
+
+/// A stretch of neighbouring ports, and where the first of them stands in the array.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    first: u16,
+    last: u16,
+    base: usize,
+}
+
+/// All ports of a scan.
 #[derive(Clone, Debug)]
 pub(crate) struct Cells {
-    ports: Vec<Cell>,
-    /// When each try left, by try and port; a try's row is made when it is first needed.
-    sent: Vec<Vec<Stamp>>,
+    stretches: Vec<Stretch>,
+    cells: Vec<Cell>,
     unresolved: usize,
 }
 
 impl Cells {
     /// Every port of `ports` waits for its turn.
     pub(crate) fn new(ports: &PortSet) -> Self {
-        let length = ports.iter().last().map_or(0, |last| usize::from(last) + 1);
-        let mut known = vec![Cell { progress: Progress::Unasked, tries: 0 }; length];
-        for port in ports.iter() {
-            known[usize::from(port)].progress = Progress::Waiting(Wait::Turn);
-        }
-        Self { ports: known, sent: Vec::new(), unresolved: ports.len() }
+        let mut base = 0;
+        let stretches = ports.ranges().map(|range| {
+            let stretch = Stretch { first: *range.start(), last: *range.end(), base };
+            base += range.len();
+            stretch
+        });
+        let stretches = stretches.collect();
+        let waiting = Cell { sent: 0, progress: Progress::Turn, tries: 0, ttl: 0 };
+        Self { stretches, cells: vec![waiting; ports.len()], unresolved: ports.len() }
+    }
+
+    /// How many ports there are.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
     }
 
     /// How many ports are neither answered nor given up.
@@ -60,51 +97,94 @@ impl Cells {
         self.unresolved
     }
 
-    /// What is known of `port`.
-    pub(crate) fn get(&self, port: u16) -> Cell {
-        let unasked = Cell { progress: Progress::Unasked, tries: 0 };
-        self.ports.get(usize::from(port)).copied().unwrap_or(unasked)
+    /// What is known of `port`; `None` when it is not part of the scan.
+    pub(crate) fn get(&self, port: u16) -> Option<&Cell> {
+        self.cells.get(self.index(port)?)
     }
 
-    /// Whether `port` waits for exactly that.
-    pub(crate) fn waits_for(&self, port: u16, what: Wait) -> bool {
-        self.get(port).progress == Progress::Waiting(what)
+    fn get_mut(&mut self, port: u16) -> Option<&mut Cell> {
+        let index = self.index(port)?;
+        self.cells.get_mut(index)
     }
 
-    /// Changes what an unanswered port waits for.
-    pub(crate) fn wait_for(&mut self, port: u16, what: Wait) {
-        self.ports[usize::from(port)].progress = Progress::Waiting(what);
+    fn index(&self, port: u16) -> Option<usize> {
+        let after = self.stretches.partition_point(|stretch| stretch.first <= port);
+        let stretch = self.stretches.get(after.checked_sub(1)?)?;
+        (port <= stretch.last).then(|| stretch.base + usize::from(port - stretch.first))
     }
 
     /// Its next probe leaves now; returns which try that is, from 0.
-    pub(crate) fn probe(&mut self, port: u16, now: Stamp) -> u8 {
-        let cell = &mut self.ports[usize::from(port)];
-        let attempt = cell.tries;
-        *cell = Cell { progress: Progress::Waiting(Wait::Reply), tries: attempt + 1 };
-        if self.sent.len() <= usize::from(attempt) {
-            self.sent.push(vec![Stamp(0); self.ports.len()]);
-        }
-        self.sent[usize::from(attempt)][usize::from(port)] = now;
-        attempt
-    }
-
-    /// When that try left.
-    pub(crate) fn sent(&self, port: u16, attempt: u8) -> Stamp {
-        self.sent[usize::from(attempt)][usize::from(port)]
-    }
-
-    /// Settles a waiting port.
-    pub(crate) fn resolve(&mut self, port: u16, progress: Progress) {
-        self.ports[usize::from(port)].progress = progress;
-        self.unresolved -= 1;
-    }
-
-    /// Each port of the scan with its reply.
-    pub(crate) fn replies(&self) -> impl Iterator<Item = (u16, Option<Reply>)> {
-        (0..=u16::MAX).zip(&self.ports).filter_map(|(port, cell)| match cell.progress {
-            Progress::Unasked => None,
-            Progress::Answered(reply) => Some((port, Some(reply))),
-            Progress::Waiting(_) | Progress::GivenUp => Some((port, None)),
+    pub(crate) fn ask(&mut self, port: u16, now: u32) -> u8 {
+        self.get_mut(port).map_or(0, |cell| {
+            let attempt = cell.tries;
+            *cell = Cell { sent: now, progress: Progress::Asked, tries: attempt.saturating_add(1), ttl: 0 };
+            attempt
         })
+    }
+
+    /// Its latest probe counts as unanswered.
+    pub(crate) fn expire(&mut self, port: u16) {
+        if let Some(cell) = self.get_mut(port) {
+            cell.progress = Progress::Turn;
+        }
+    }
+
+    /// All awaited probes count as unanswered; gives the ports that wait for their turn then.
+    pub(crate) fn expire_all(&mut self) -> Vec<u16> {
+        let ports = self.stretches.iter().flat_map(|stretch| stretch.first..=stretch.last);
+        let silent = ports.zip(&mut self.cells).filter(|(_, cell)| !cell.is_settled());
+        silent.map(|(port, cell)| (port, cell.progress = Progress::Turn).0).collect()
+    }
+
+    /// Its answer came.
+    pub(crate) fn answer(&mut self, port: u16, reply: Reply, ttl: u8) {
+        if let Some(cell) = self.get_mut(port) {
+            (cell.progress, cell.ttl) = (Progress::Answered(reply), ttl);
+            self.unresolved -= 1;
+        }
+    }
+
+    /// Gives up every port that was not answered.
+    pub(crate) fn give_up(&mut self) {
+        for cell in self.cells.iter_mut().filter(|cell| !cell.is_settled()) {
+            cell.progress = Progress::GivenUp;
+        }
+        self.unresolved = 0;
+    }
+
+    /// Each port of the scan, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &Cell)> {
+        let ports = self.stretches.iter().flat_map(|stretch| stretch.first..=stretch.last);
+        ports.zip(&self.cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_costs_twelve_bytes() {
+        assert_eq!(size_of::<Cell>(), 12);
+    }
+
+    #[test]
+    fn ports_are_found_in_whatever_stretch_they_are() {
+        let ports: PortSet = "1-3,80,1000-65535".parse().unwrap();
+        let cells = Cells::new(&ports);
+        let found: Vec<u16> = (0..=u16::MAX).filter(|port| cells.get(*port).is_some()).collect();
+        assert_eq!(found, ports.iter().collect::<Vec<_>>());
+        assert_eq!(cells.iter().map(|(port, _)| port).collect::<Vec<_>>(), found);
+    }
+
+    #[test]
+    fn ages_are_right_across_the_wrap_of_the_clock() {
+        let mut ticks = Ticks::default();
+        ticks.at(Stamp(0));
+        let almost = Stamp(0) + Duration::from_micros(u64::from(u32::MAX) - 10);
+        let mut cells = Cells::new(&PortSet::one(80));
+        cells.ask(80, ticks.at(almost));
+        let later = ticks.at(almost + Duration::from_micros(30));
+        assert_eq!(cells.get(80).unwrap().age(later), Duration::from_micros(30));
     }
 }

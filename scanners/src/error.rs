@@ -31,6 +31,17 @@ pub enum ScanError {
     /// A technique that asks ports was given none.
     #[error("scanning with {0}: the plan names no port")]
     NoPorts(Technique),
+    /// A technique that does not exist over the target's IP version.
+    #[error("scanning {target} with {technique}: it exists over IPv4 alone")]
+    NotOverIpv6 {
+        /// The technique.
+        technique: Technique,
+        /// The target.
+        target: IpAddr,
+    },
+    /// Two scans of one run have the same target.
+    #[error("scanning {0} twice in one run: name each target once")]
+    SameTarget(IpAddr),
     /// The registry has no such technique.
     #[error("scanning with {0}: no such technique is registered")]
     Unregistered(Technique),

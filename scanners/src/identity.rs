@@ -31,7 +31,7 @@ const PORTS: u16 = 28_000;
 
 impl Identity {
     /// A new key.
-    pub(crate) fn new(random: &mut impl Rng) -> Self {
+    pub(crate) fn new(_: &crate::ScanPlan, random: &mut impl Rng) -> Self {
         let key = random.next_u64();
         let offset = u16::try_from(random.next_u64() % u64::from(PORTS)).unwrap_or_default();
         Self { key, base_port: FIRST_PORT + offset }
@@ -73,10 +73,21 @@ mod tests {
 
     use super::*;
 
+    fn any_plan() -> crate::ScanPlan {
+        let (source, target) = ([198, 18, 0, 2].into(), [198, 18, 0, 1].into());
+        crate::ScanPlan::new(
+            scandrill_model::Technique::TcpSyn,
+            source,
+            target,
+            scandrill_model::PortSet::one(1),
+            1,
+        )
+    }
+
     #[test]
     fn a_probe_is_found_again_by_its_ports_alone() {
         for seed in 0..100 {
-            let identity = Identity::new(&mut ChaCha8Rng::seed_from_u64(seed));
+            let identity = Identity::new(&any_plan(), &mut ChaCha8Rng::seed_from_u64(seed));
             for attempt in 0..=10 {
                 let mark = identity.mark(443, attempt);
                 assert_eq!(identity.find(mark.source_port, 443), Some(mark));
@@ -87,7 +98,7 @@ mod tests {
 
     #[test]
     fn no_two_probes_of_a_scan_have_the_same_number() {
-        let identity = Identity::new(&mut ChaCha8Rng::seed_from_u64(1));
+        let identity = Identity::new(&any_plan(), &mut ChaCha8Rng::seed_from_u64(1));
         let probes =
             (0..=u16::MAX).map(|port| identity.mark(port, 0)).map(|m| (m.sequence, m.acknowledgement));
         assert_eq!(probes.collect::<BTreeSet<_>>().len(), 65_536);

@@ -9,21 +9,26 @@
 //! only from [`scandrill_model::state_of`]; no packet is made for an address outside the lab's own ranges.
 #![forbid(unsafe_code)]
 
-mod again;
 mod batch;
 mod cells;
 mod error;
 mod evasion;
-mod flights;
 mod identity;
+mod idle;
+mod lanes;
 pub mod nmap;
+mod order;
 mod pace;
 mod packet;
+mod patience;
 mod plan;
+mod port_scan;
 mod rtt;
 mod scan;
+mod sweep;
 mod technique;
 mod timing;
+mod trickle;
 mod window;
 
 pub use batch::Batch;
@@ -31,6 +36,7 @@ pub use error::ScanError;
 pub use evasion::{Evasion, Sources, SynShape};
 pub use pace::{Burst, Pace};
 pub use plan::{Detect, Order, ScanPlan, Zombie};
-pub use scan::Scan;
+pub use scan::{Listening, Scan};
+pub use sweep::Sweep;
 pub use technique::{Aftermath, Probe, Segment, TcpShape, techniques};
 pub use timing::{Parallelism, Template, Timing};

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use scandrill_model::{Asks, PortSet, Technique, is_lab_address};
+use scandrill_model::{Asks, Family, PortSet, Technique, is_lab_address};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
 use crate::error::ScanError;
 use crate::evasion::Evasion;
 use crate::pace::Pace;
-use crate::timing::Timing;
+use crate::timing::{Parallelism, Timing};
 
 /// One scan: a technique, from a source, of a target's ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,9 @@ impl ScanPlan {
         if from.is_ipv4() != target.is_ipv4() {
             return Err(ScanError::MixedFamilies { from, target });
         }
+        if !self.technique.exists_over(Family::of(target)) {
+            return Err(ScanError::NotOverIpv6 { technique: self.technique, target });
+        }
         if self.cells().is_empty() { Err(ScanError::NoPorts(self.technique)) } else { Ok(()) }
     }
 
@@ -114,4 +117,28 @@ impl ScanPlan {
     pub fn interval(&self) -> Duration {
         self.pace.interval.unwrap_or_else(|| self.timing.scan_delay().into())
     }
+
+    /// The plan cut into parts for so many threads, which ask different ports at the same time. A scan keeps its one
+    /// thread where the order or the pace of its probes is part of the question, or where it is small.
+    pub fn shards(&self, threads: usize) -> Vec<Self> {
+        let is_free = self.pace == Pace::default()
+            && self.interval().is_zero()
+            && self.order == Order::Random
+            && self.evasion == Evasion::default()
+            && self.technique.asks() == Asks::Ports
+            && matches!(self.timing.template().parallelism, Parallelism::Window(_));
+        if threads < 2 || !is_free || self.ports.len() < SHARED_MIN {
+            return vec![self.clone()];
+        }
+        let ports: Vec<u16> = self.ports.iter().collect();
+        let part = |(index, ports): (usize, &[u16])| Self {
+            ports: ports.iter().copied().collect(),
+            seed: self.seed.wrapping_add((index as u64) << 32),
+            ..self.clone()
+        };
+        ports.chunks(ports.len().div_ceil(threads)).enumerate().map(part).collect()
+    }
 }
+
+/// A scan of fewer ports is over before a second thread has started.
+const SHARED_MIN: usize = 4_096;

@@ -24,7 +24,12 @@ const SAMPLE_MAX: Duration = Duration::from_secs(8);
 impl Rtt {
     /// Knows nothing yet but the template.
     pub(crate) fn new(template: &Template) -> Self {
-        Self { smoothed: None, timeout: template.rtt_initial, min: template.rtt_min, max: template.rtt_max }
+        Self {
+            smoothed: None,
+            timeout: template.wait_initial,
+            min: template.wait_min,
+            max: template.wait_max,
+        }
     }
 
     /// How long to wait for a reply.
@@ -54,8 +59,8 @@ mod tests {
 
     #[test]
     fn the_timeout_falls_to_the_minimum_when_replies_come_at_once() {
-        let mut rtt = Rtt::new(&Timing::T4.template());
-        assert_eq!(rtt.timeout(), Duration::from_millis(500));
+        let mut rtt = Rtt::new(&Timing::T3.template());
+        assert_eq!(rtt.timeout(), Duration::from_secs(1));
         rtt.sample(Duration::from_micros(20));
         assert_eq!(rtt.timeout(), Duration::from_millis(100));
     }

@@ -1,4 +1,4 @@
-//! nmap's timing templates as data. How they are used is in `rtt`, `window` and `scan`.
+//! Patience and pace by nmap's templates, as data. How they are used is in `patience`, `window` and `schedule`.
 
 use std::time::Duration;
 
@@ -30,21 +30,25 @@ pub enum Timing {
 pub enum Parallelism {
     /// One: the next leaves when the last is answered or timed out.
     Serial,
-    /// A congestion window that starts at this many.
+    /// A window that starts at this many.
     Window(u64),
 }
 
 /// The numbers of one template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// How long to wait for a reply while none has come yet.
-    pub rtt_initial: Duration,
+    /// How long to wait for a reply before the next try, while none has come yet.
+    pub wait_initial: Duration,
     /// Never wait less than this.
-    pub rtt_min: Duration,
-    /// Never wait longer than this.
-    pub rtt_max: Duration,
-    /// A port is asked at most once more than this.
-    pub retries_max: u8,
+    pub wait_min: Duration,
+    /// Never wait longer than this, as long as no loss is proven.
+    pub wait_max: Duration,
+    /// The last try, and those that follow silence, are waited for at least this long.
+    pub patience: Duration,
+    /// A silent port is asked so often where nothing hints at loss.
+    pub tries: u8,
+    /// And at most so often where something does.
+    pub tries_max: u8,
     /// Least time between two probes.
     pub scan_delay: Millis,
     /// How many probes may be unanswered at once.
@@ -52,24 +56,27 @@ pub struct Template {
 }
 
 impl Timing {
-    /// The template's numbers: nmap's reference guide, "Timing and Performance", and `nmap.cc` where the guide
-    /// gives none. The first window is nmap's 10 for T3; T4 and T5 start with one and two batches, because nmap
-    /// widens its own at once by an answered ping, which a scan of one technique does not send.
+    /// The template's numbers. Delays, and the waits of T0 to T3, are nmap's (reference guide, "Timing and
+    /// Performance"; `nmap.cc` where the guide gives none). T4 and T5 are for a lab's link, which has no delay of its
+    /// own: a reply that is not there within milliseconds is lost, so they ask again soon, and wait long at the end only.
     pub fn template(self) -> Template {
         use Parallelism::{Serial, Window};
-        let (initial, min, max, retries_max, delay, parallelism) = match self {
-            Self::T0 => (300_000, 100, 300_000, 10, 300_000, Serial),
-            Self::T1 => (15_000, 100, 15_000, 10, 15_000, Serial),
-            Self::T2 => (1_000, 100, 10_000, 10, 400, Serial),
-            Self::T3 => (1_000, 100, 10_000, 10, 0, Window(10)),
-            Self::T4 => (500, 100, 1_250, 6, 0, Window(64)),
-            Self::T5 => (250, 50, 300, 2, 0, Window(128)),
+        let (waits, patience, tries, delay, parallelism) = match self {
+            Self::T0 => ([300_000, 100, 300_000], 100, (2, 11), 300_000, Serial),
+            Self::T1 => ([15_000, 100, 15_000], 100, (2, 11), 15_000, Serial),
+            Self::T2 => ([1_000, 100, 10_000], 100, (2, 11), 400, Serial),
+            Self::T3 => ([1_000, 100, 10_000], 100, (3, 11), 0, Window(10)),
+            Self::T4 => ([20, 10, 1_250], 75, (3, 16), 0, Window(128)),
+            Self::T5 => ([10, 5, 300], 50, (3, 8), 0, Window(128)),
         };
+        let [wait_initial, wait_min, wait_max] = waits.map(Duration::from_millis);
         Template {
-            rtt_initial: Duration::from_millis(initial),
-            rtt_min: Duration::from_millis(min),
-            rtt_max: Duration::from_millis(max),
-            retries_max,
+            wait_initial,
+            wait_min,
+            wait_max,
+            patience: Duration::from_millis(patience),
+            tries: tries.0,
+            tries_max: tries.1,
             scan_delay: Millis(delay),
             parallelism,
         }
@@ -86,16 +93,18 @@ mod tests {
     use strum::IntoEnumIterator;
 
     use super::*;
+    use crate::lanes::TRIES_MAX;
 
     #[test]
     fn templates_get_more_aggressive_with_their_number() {
         let templates: Vec<Template> = Timing::iter().map(Timing::template).collect();
         for pair in templates.windows(2) {
-            assert!(pair[0].rtt_initial >= pair[1].rtt_initial && pair[0].rtt_max >= pair[1].rtt_max);
-            assert!(pair[0].retries_max >= pair[1].retries_max && pair[0].scan_delay >= pair[1].scan_delay);
+            assert!(pair[0].wait_initial >= pair[1].wait_initial && pair[0].wait_max >= pair[1].wait_max);
+            assert!(pair[0].patience >= pair[1].patience && pair[0].scan_delay >= pair[1].scan_delay);
         }
         for template in templates {
-            assert!(template.rtt_min <= template.rtt_initial && template.rtt_initial <= template.rtt_max);
+            assert!(template.wait_min <= template.wait_initial && template.wait_initial <= template.wait_max);
+            assert!(template.tries <= template.tries_max && template.tries_max <= TRIES_MAX);
         }
     }
 

@@ -31,7 +31,7 @@ fn the_flags_on_the_wire_are_the_technique_s() {
             let mut target = Target::new(policies.clone(), Faults::default(), 1);
             let plan = plan(technique, family, &policies, 1);
             let outcome = run(&plan, &mut target, Duration::from_secs(60));
-            assert_eq!(outcome.sent.len(), 2, "{technique}");
+            assert_eq!(outcome.sent.len(), 3, "{technique}");
             for (_, sent) in outcome.sent {
                 assert_eq!(sent.flags(), technique.probe_flags(), "{technique}");
                 assert_syn_has_mss(&sent.kind);

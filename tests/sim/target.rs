@@ -14,7 +14,7 @@ use crate::packet::{Kind, Sent, flags};
 use crate::policy::{Policy, Refusal};
 
 /// What the way to the target does to packets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Faults {
     /// From a probe's departure to its reply's arrival.
     pub delay: Duration,
@@ -22,12 +22,26 @@ pub struct Faults {
     pub lost_first: BTreeMap<u16, u8>,
     /// In a hundred packets, so many are lost; each way.
     pub loss_percent: u8,
-    /// At most so many replies a second, after a burst of five.
+    /// At most so many replies a second, after a burst.
     pub replies_per_second: Option<u64>,
+    /// So many replies may come at once where their rate is limited; iptables' limit match has five by default.
+    pub burst: u32,
+    /// So many replies and no more, ever.
+    pub replies_max: Option<u64>,
 }
 
-/// As iptables' limit match has it by default.
-const BURST: u32 = 5;
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            lost_first: BTreeMap::new(),
+            loss_percent: 0,
+            replies_per_second: None,
+            burst: 5,
+            replies_max: None,
+        }
+    }
+}
 
 /// The target.
 pub struct Target {
@@ -41,6 +55,8 @@ pub struct Target {
     established: BTreeSet<(u16, u16)>,
     /// Connections that were completed and then reset.
     pub closed: BTreeSet<u16>,
+    /// Replies that were due so far.
+    replies: u64,
     /// When the rate limit's bucket is full again, if nothing more is taken out of it.
     full_at: Stamp,
 }
@@ -56,6 +72,7 @@ impl Target {
             half_open: BTreeMap::new(),
             established: BTreeSet::new(),
             closed: BTreeSet::new(),
+            replies: 0,
             full_at: Stamp(0),
         }
     }
@@ -68,7 +85,7 @@ impl Target {
             return None;
         }
         let reply = self.reply(policy, sent)?;
-        let passes = self.within_rate(now) && !self.is_unlucky();
+        let passes = self.within_rate(now) && self.within_count() && !self.is_unlucky();
         passes.then(|| (now + self.faults.delay, reply))
     }
 
@@ -102,12 +119,17 @@ impl Target {
         self.faults.loss_percent > 0 && self.random.random_range(0..100) < self.faults.loss_percent
     }
 
-    /// A bucket of five replies, refilled at the rate.
+    fn within_count(&mut self) -> bool {
+        self.replies += 1;
+        self.faults.replies_max.is_none_or(|most| self.replies <= most)
+    }
+
+    /// A bucket of replies, refilled at the rate.
     fn within_rate(&mut self, now: Stamp) -> bool {
         let Some(rate) = self.faults.replies_per_second else { return true };
         let one = Duration::from_nanos(1_000_000_000 / rate);
         let after = self.full_at.max(now) + one;
-        let passes = after.since(now) <= one * BURST;
+        let passes = after.since(now) <= one * self.faults.burst;
         if passes {
             self.full_at = after;
         }

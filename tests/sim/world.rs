@@ -67,12 +67,12 @@ pub fn run(plan: &ScanPlan, target: &mut Target, patience: Duration) -> Outcome 
         batch.clear();
         let received = world.deliver_back(&mut scan);
         if sent == 0 && received == 0 && !scan.is_finished() {
-            world.wait(&scan);
+            world.wait(&mut scan);
         }
         assert!(world.now.since(start) <= patience, "not finished within {patience:?}");
     }
     Outcome {
-        result: scan.finish(),
+        result: scan.finish().expect("a result"),
         took: world.now.since(start),
         sent: world.sent,
         replies_at_once: world.most,
@@ -116,7 +116,7 @@ impl World<'_> {
     }
 
     /// Time goes on to the next thing that happens, and something must.
-    fn wait(&mut self, scan: &Scan) {
+    fn wait(&mut self, scan: &mut Scan) {
         let reply = self.on_their_way.keys().next().map(|(at, _)| *at);
         let next = reply.into_iter().chain(scan.next_timeout()).min().expect("something to wait for");
         assert!(next > self.now, "the scan stands still");

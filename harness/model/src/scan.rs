@@ -105,24 +105,32 @@ impl ScanResult {
         Self { groups: groups.into_iter().map(group).collect(), ..Self::default() }
     }
 
-    /// The result of several scans that shared the work, each port asked by one of them.
-    pub fn merge(parts: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = Self { probes_sent: Some(0), ..Self::default() };
-        let mut groups: BTreeMap<_, PortSet> = BTreeMap::new();
-        for part in parts {
-            whole.probes_sent = whole.probes_sent.zip(part.probes_sent).map(|(sum, more)| sum + more);
-            whole.late_replies += part.late_replies;
-            whole.duplicate_replies += part.duplicate_replies;
-            whole.detected.systems.extend(part.detected.systems);
-            whole.detected.services.extend(part.detected.services);
-            for group in part.groups {
-                let ports = groups.entry((group.state, group.reason, group.ttl, group.probes)).or_default();
-                *ports = ports.union(&group.ports);
-            }
+    /// Puts groups together; those that share all but their ports become one.
+    pub fn from_groups(groups: impl IntoIterator<Item = StateGroup>) -> Self {
+        let mut by_evidence: BTreeMap<_, PortSet> = BTreeMap::new();
+        for StateGroup { state, reason, ttl, probes, ports } in groups {
+            let known = by_evidence.entry((state, reason, ttl, probes)).or_default();
+            *known = known.union(&ports);
         }
         let group = |((state, reason, ttl, probes), ports)| StateGroup { state, reason, ttl, probes, ports };
-        whole.groups = groups.into_iter().map(group).collect();
-        whole
+        Self { groups: by_evidence.into_iter().map(group).collect(), ..Self::default() }
+    }
+
+    /// The result of several scans that shared the work, each port asked by one of them.
+    pub fn merge(parts: Vec<Self>) -> Self {
+        let probes_sent = parts.iter().map(|part| part.probes_sent).sum();
+        let late_replies = parts.iter().map(|part| part.late_replies).sum();
+        let duplicate_replies = parts.iter().map(|part| part.duplicate_replies).sum();
+        let (groups, detected): (Vec<_>, Vec<_>) =
+            parts.into_iter().map(|part| (part.groups, part.detected)).unzip();
+        let detected = detected.into_iter().reduce(|mut all, more| {
+            all.systems.extend(more.systems);
+            all.services.extend(more.services);
+            all
+        });
+        let detected = detected.unwrap_or_default();
+        let groups = groups.into_iter().flatten();
+        Self { probes_sent, late_replies, duplicate_replies, detected, ..Self::from_groups(groups) }
     }
 
     /// Every port with its state.

@@ -5,5 +5,5 @@ mod read;
 mod template;
 
 pub(crate) use endpoints::Endpoints;
-pub(crate) use read::{Answer, Handshake, Reader};
-pub(crate) use template::Template;
+mod shim;
+pub(crate) use shim::{Answer, FollowUp, Reader, Writer};

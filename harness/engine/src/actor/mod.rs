@@ -1,5 +1,6 @@
 //! Who acts, and when: each actor starts when those it waits for have finished.
 
+pub mod drive;
 pub mod green;
 pub mod red;
 

@@ -1,9 +1,10 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
-use scandrill_lab::{Host, Lab, PacketSocket, clock, wait};
+use scandrill_lab::{Host, Lab, clock, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
-use scandrill_scanners::{Batch, Scan, ScanPlan, nmap};
+use scandrill_scanners::nmap;
 
+use super::drive::builtin;
 use crate::plan::{LookPlan, RedPlan, Vantage, nmap_command};
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
 use crate::scenario::Scanner;
@@ -34,37 +35,6 @@ async fn watch_ban(red: &RedPlan, look: &LookPlan, host: &Host, log: &Log) -> Re
         log.emit(What::BanChecked { actor: red.name.clone(), check });
     }
     Ok(())
-}
-
-/// One scan by the built-in scanner, on a thread of its own inside the host.
-pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<ScanResult, Trouble> {
-    let operation = scanning(scan.technique);
-    let (from, scan) = (from.clone(), scan.clone());
-    host.blocking(move || drive(&from, &scan)).await.trouble(operation)?
-}
-
-/// Carries packets between a technique, which does no I/O, and a socket, which knows no technique.
-fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
-    let operation = scanning(plan.technique);
-    let mut scan = Scan::new(plan).trouble(&operation)?;
-    let mut socket =
-        PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
-    let mut batch = Batch::default();
-    while !scan.is_finished() {
-        // What has come in counts before what is overdue: this thread may have waited for a processor itself.
-        let received = socket.receive(|at, packet| scan.receive(at, packet)).trouble(&operation)?;
-        scan.poll_transmit(clock::now(), &mut batch);
-        socket.send(batch.iter()).trouble(&operation)?;
-        let sent = batch.len();
-        batch.clear();
-        if let (0, 0, Some(until)) = (sent, received, scan.next_timeout()) {
-            socket.wait_readable(until).trouble(&operation)?;
-        }
-    }
-    match socket.dropped().trouble(&operation)? {
-        0 => Ok(scan.finish()),
-        lost => Err(Trouble { operation, error: format!("the scanner's socket lost {lost} packets") }),
-    }
 }
 
 async fn by_nmap(host: &Host, red: &RedPlan) -> Result<ScanResult, Trouble> {

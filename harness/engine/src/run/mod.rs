@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use self::blue::Blue;
 pub use self::log::{Log, Trouble, Troubled};
 use self::watch::Watch;
-use crate::actor::{self, green, red};
+use crate::actor::drive::builtin;
+use crate::actor::{self, green};
 use crate::plan::{CanaryPlan, Plan, TARGET};
 
 /// What a worker is asked to do.
@@ -118,7 +119,7 @@ async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<act
 async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
     for control in &plan.controls {
         let host = host(lab, &control.from.host)?;
-        let result = red::builtin(host, &control.from, &control.scan).await?;
+        let result = builtin(host, &control.from, &control.scan).await?;
         let (technique, source) = (control.scan.technique, control.scan.source);
         log.emit(What::Control { technique, source, result });
     }
@@ -156,7 +157,7 @@ async fn canary(plan: &Plan, lab: &Lab, log: &Log, moment: Moment) -> Result<(),
     if !under_defense && moment != Moment::Removed {
         return Ok(());
     }
-    let result = red::builtin(host(lab, &probe.from.host)?, &probe.from, &probe.scan).await?;
+    let result = builtin(host(lab, &probe.from.host)?, &probe.from, &probe.scan).await?;
     let service = format!("tcp/{}", probe.scan.ports);
     log.emit(What::Canary {
         moment,
