@@ -1,6 +1,6 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
-use scandrill_lab::{Host, Lab, PacketSocket, clock, wait};
+use scandrill_lab::{Host, Lab, PacketSocket, Wanted, clock, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
 use scandrill_scanners::{Batch, Scan, ScanPlan, nmap};
 
@@ -47,8 +47,8 @@ pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<Sca
 fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
     let operation = scanning(plan.technique);
     let mut scan = Scan::new(plan).trouble(&operation)?;
-    let mut socket =
-        PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
+    let wanted = Wanted { addresses: &[plan.source], ports: None };
+    let mut socket = PacketSocket::open(&from.interface, from.next_hop, &wanted).trouble(&operation)?;
     let mut batch = Batch::default();
     while !scan.is_finished() {
         // What has come in counts before what is overdue: this thread may have waited for a processor itself.
