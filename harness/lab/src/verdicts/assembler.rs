@@ -215,7 +215,7 @@ impl Assembler {
             let offset = i64::try_from(to).unwrap_or(i64::MAX) - i64::try_from(from + 1).unwrap_or(0);
             self.program[from].offset = i16::try_from(offset).unwrap_or(i16::MAX);
         }
-        self.program.iter().map(Instruction::bytes).collect()
+        self.program.into_iter().map(Instruction::bytes).collect()
     }
 
     fn push(&mut self, code: u8, to: Register, from: Register, offset: i16, immediate: i32) {
@@ -224,9 +224,11 @@ impl Assembler {
 }
 
 impl Instruction {
-    fn bytes(&self) -> [u8; 8] {
-        let ([a, b], [c, d, e, f]) = (self.offset.to_ne_bytes(), self.immediate.to_ne_bytes());
-        [self.code, self.registers, a, b, c, d, e, f]
+    fn bytes(self) -> [u8; 8] {
+        let mut bytes = [self.code, self.registers, 0, 0, 0, 0, 0, 0];
+        bytes[2..4].copy_from_slice(&self.offset.to_ne_bytes());
+        bytes[4..].copy_from_slice(&self.immediate.to_ne_bytes());
+        bytes
     }
 }
 
@@ -245,6 +247,5 @@ fn split(operand: Operand) -> (u8, Register, i32) {
 
 /// The low and the high 32 bits, whose sign means nothing here.
 fn halves(number: u64) -> [i32; 2] {
-    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
-    [i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h])]
+    [number & u64::from(u32::MAX), number >> 32].map(|half| u32::try_from(half).unwrap_or(0).cast_signed())
 }

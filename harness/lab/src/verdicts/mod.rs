@@ -199,9 +199,8 @@ impl Drop for VerdictTable {
 }
 
 fn opened(detail: u64, has_timestamp: bool) -> Opened {
-    let [a, b, c, d, e, f, g, h] = detail.to_le_bytes();
-    let timestamp = has_timestamp.then_some(u32::from_le_bytes([e, f, g, h]));
-    Opened { sequence: u32::from_le_bytes([a, b, c, d]), timestamp }
+    let half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+    Opened { sequence: half(detail), timestamp: has_timestamp.then_some(half(detail >> 32)) }
 }
 
 /// An address as it lies in memory, in two words.
