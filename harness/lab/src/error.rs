@@ -104,6 +104,14 @@ pub enum LabError {
         /// The system's answer.
         source: io::Error,
     },
+    /// Packets that the kernel did not take; those before them are on their way.
+    #[error("sending packets: {left} were left{}", Because(*source))]
+    Unsent {
+        /// How many.
+        left: usize,
+        /// Why, where the kernel says so; it does not when it has taken some of those given to it in one call.
+        source: Option<Errno>,
+    },
     /// A capture from which the kernel had to leave packets out.
     #[error("capture on {host} {interface}: {dropped} packets dropped")]
     LossyCapture {
@@ -122,6 +130,14 @@ pub enum LabError {
         /// What differs.
         difference: String,
     },
+}
+
+struct Because(Option<Errno>);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
 }
 
 /// Every error of an undo that went on after the first.

@@ -26,6 +26,7 @@ mod script;
 mod service;
 mod snapshot;
 mod sysctl;
+mod verdicts;
 
 pub use capture::{Capture, Captured, CapturedPacket};
 pub use client::request;
@@ -36,10 +37,11 @@ pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
 pub use install::{Installed, install};
 pub use lab::Lab;
-pub use packet_socket::PacketSocket;
+pub use packet_socket::{PacketSocket, Wanted};
 pub use pcapng::write_pcapng;
 pub use process::{
     Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
 };
 pub use service::{Services, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
+pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};

@@ -69,7 +69,7 @@ fn live(planned: &Planned, host: &str) -> Result<Vec<String>, Failure> {
         |what: &str, error: String| Failure::Unable { message: format!("{what}: {error}"), help: None };
     let job = Job::Shell { plan: Box::new(planned.plan.clone()), host: host.to_owned() };
     let job = serde_json::to_vec(&job).map_err(|error| unable("writing the job", error.to_string()))?;
-    let options = WorkerOptions { captures: None, terminal: Terminal::Inherit };
+    let options = WorkerOptions { terminal: Terminal::Inherit, ..WorkerOptions::default() };
     let mut worker =
         Worker::start(&job, &options).map_err(|error| unable("starting the lab", error.to_string()))?;
     let mut problems = Vec::new();

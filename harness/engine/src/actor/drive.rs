@@ -3,7 +3,7 @@
 //! inside the sender's system call, so that two senders find two processors busy.
 
 use futures::future::try_join_all;
-use scandrill_lab::{Host, PacketSocket, clock};
+use scandrill_lab::{Host, PacketSocket, Wanted, clock};
 use scandrill_model::ScanResult;
 use scandrill_scanners::{Batch, Scan, ScanPlan};
 
@@ -26,8 +26,8 @@ pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<Sca
 fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
     let operation = scanning(plan.technique);
     let mut scan = Scan::new(plan).trouble(&operation)?;
-    let mut socket =
-        PacketSocket::open(&from.interface, from.next_hop, &[plan.source]).trouble(&operation)?;
+    let wanted = Wanted { addresses: &[plan.source], ports: None };
+    let mut socket = PacketSocket::open(&from.interface, from.next_hop, &wanted).trouble(&operation)?;
     let mut batch = Batch::default();
     while !scan.is_finished() {
         // What has come in counts before what is overdue: this thread may have waited for a processor itself.

@@ -28,6 +28,8 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Handover {
     pub(super) purpose: Purpose,
+    /// Whether it wants verdicts from inside the kernel.
+    pub(super) verdicts: bool,
     /// The serialized job.
     pub(super) job: File,
     /// Where events go, as JSON lines.
@@ -40,6 +42,8 @@ pub(super) struct Handover {
 
 const CHECK: &str = "check";
 const WORK: &str = "work";
+const VERDICTS: &str = "verdicts";
+const NO_VERDICTS: &str = "no-verdicts";
 
 impl Handover {
     /// The command line that [`Handover::from_args`] understands, and the files that the new process keeps.
@@ -47,8 +51,9 @@ impl Handover {
         let mut files = vec![self.job.as_raw_fd(), self.events.as_raw_fd(), self.lifeline.as_raw_fd()];
         files.extend(self.captures.as_ref().map(AsRawFd::as_raw_fd));
         let purpose = if self.purpose == Purpose::Work { WORK } else { CHECK };
+        let verdicts = if self.verdicts { VERDICTS } else { NO_VERDICTS };
         let numbers = files.iter().map(ToString::to_string);
-        (std::iter::once(purpose.to_owned()).chain(numbers).collect(), files)
+        ([purpose.to_owned(), verdicts.to_owned()].into_iter().chain(numbers).collect(), files)
     }
 
     /// Takes over the files named on the command line; `None` when they are not what a runner passes.
@@ -58,10 +63,11 @@ impl Handover {
             CHECK => Purpose::Check,
             _ => return None,
         };
+        let verdicts = args.next()? == VERDICTS;
         let mut files = args.map(|arg| take(arg.to_str()?.parse().ok()?));
         let mut next = || files.next().flatten();
         let (job, events, lifeline) = (next()?.into(), next()?.into(), next()?);
-        Some(Self { purpose, job, events, lifeline, captures: next() })
+        Some(Self { purpose, verdicts, job, events, lifeline, captures: next() })
     }
 
     /// The whole job.

@@ -18,6 +18,7 @@ use nix::unistd::{ForkResult, Pid, sethostname};
 use super::handover::{Handover, Purpose, report};
 use super::mounts;
 use super::stage0::{Inside, Work, exit_code, fork_single_threaded, not_isolated};
+use crate::VerdictSource;
 use crate::error::{During, LabError};
 
 /// The exit code of a worker whose work panicked, as Rust's own.
@@ -28,7 +29,7 @@ const OPEN_FILES: u64 = 65_536;
 const ABANDONED: u8 = 129;
 
 /// The life of init, and in its child that of the worker: the exit code.
-pub(super) fn run(handover: &mut Handover, work: Work) -> u8 {
+pub(super) fn run(handover: &mut Handover, verdicts: Option<VerdictSource>, work: Work) -> u8 {
     let prepared = isolate();
     if let Err(error) = prepared {
         return not_isolated(&handover.events, &error);
@@ -38,7 +39,7 @@ pub(super) fn run(handover: &mut Handover, work: Work) -> u8 {
     }
     match fork_single_threaded().during(|| "fork the worker".to_owned()) {
         Ok(ForkResult::Parent { child }) => watch(handover, child),
-        Ok(ForkResult::Child) => become_worker(handover, work),
+        Ok(ForkResult::Child) => become_worker(handover, verdicts, work),
         Err(error) => not_isolated(&handover.events, &error),
     }
 }
@@ -57,10 +58,10 @@ fn allow_many_files() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(OPEN_FILES), hard)
 }
 
-fn become_worker(handover: &mut Handover, work: Work) -> u8 {
+fn become_worker(handover: &mut Handover, verdicts: Option<VerdictSource>, work: Work) -> u8 {
     let started = handover.read_job().and_then(|job| {
         let events = handover.events.try_clone().during(|| "share the event pipe".to_owned())?;
-        Ok((job, Inside { events, captures: handover.captures.take() }))
+        Ok((job, Inside { events, captures: handover.captures.take(), verdicts }))
     });
     let (job, inside) = match started {
         Ok(started) => started,

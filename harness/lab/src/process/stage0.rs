@@ -14,6 +14,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use super::handover::{Handover, report};
 use super::identity::Mapping;
 use super::{MARKER, NOT_ISOLATED, init};
+use crate::VerdictSource;
 use crate::error::{During, LabError};
 
 /// What the worker is given beside its job.
@@ -23,6 +24,8 @@ pub struct Inside {
     pub events: File,
     /// The folder into which captures may be written.
     pub captures: Option<OwnedFd>,
+    /// What reads replies to a scan inside the kernel, where that was asked for and the kernel lets it be loaded.
+    pub verdicts: Option<VerdictSource>,
 }
 
 /// The work of a case, done in the worker: its job, what it is given, and its exit code.
@@ -37,9 +40,11 @@ pub fn dispatch(work: Work) {
     let Some(mut handover) = Handover::from_args(env::args_os().skip(1)) else {
         exit(NOT_ISOLATED.into());
     };
+    // Only here may it be loaded: no user namespace has been entered.
+    let verdicts = handover.verdicts.then(VerdictSource::load).flatten();
     let code = match enter() {
         Ok(Side::Outside(init)) => code_of(init),
-        Ok(Side::Inside) => init::run(&mut handover, work),
+        Ok(Side::Inside) => init::run(&mut handover, verdicts, work),
         Err(error) => not_isolated(&handover.events, &error),
     };
     exit(code.into())

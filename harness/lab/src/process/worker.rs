@@ -38,6 +38,9 @@ pub struct WorkerOptions {
     pub captures: Option<PathBuf>,
     /// Whose terminal it has.
     pub terminal: Terminal,
+    /// Whether it is to have verdicts from inside the kernel, where they can be had. Loading them takes about as long
+    /// as half a thousand probes, so they are for scans of many ports.
+    pub verdicts: bool,
 }
 
 /// A case's processes. Dropping it ends them all: nothing of a case outlives its handle.
@@ -82,6 +85,7 @@ impl Worker {
         let captures = options.captures.as_deref().map(open_folder).transpose()?;
         let handover = Handover {
             purpose,
+            verdicts: options.verdicts,
             job: job_file(job)?,
             events: events_end.into(),
             lifeline: lifeline_end,

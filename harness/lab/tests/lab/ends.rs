@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("ends/of_many_started_at_once_are_each_their_own", many_at_once),
         Trial::test("captures_are_kept_on_the_machine", captures_kept),
         Trial::test("a_shell_has_the_terminal_and_gives_it_back", shell),
+        Trial::test("verdicts_are_there_where_they_are_asked_for_and_may_be_loaded", verdicts_asked_for),
         Trial::test("this_machine_can_isolate", || machine::check_isolation().map_err(|un| un.why.into())),
     ];
     for (name, victim) in [
@@ -133,6 +134,26 @@ fn captures_kept() -> Done {
     fs::remove_dir_all(&folder)?;
     assert_eq!((ended.code, kept?.as_str()), (Some(0), "packets"), "{}", ended.stderr);
     Ok(())
+}
+
+/// Who may load BPF gets it, and others start all the same.
+fn verdicts_asked_for() -> Done {
+    for verdicts in [false, true] {
+        let options = WorkerOptions { verdicts, ..WorkerOptions::default() };
+        let ended = Worker::start(b"verdicts", &options)?.wait()?;
+        assert_eq!(ended.code, Some(u8::from(verdicts && may_load_programs()?)), "{}", ended.stderr);
+    }
+    Ok(())
+}
+
+/// Whether this process has CAP_BPF or CAP_SYS_ADMIN, and has them of the machine rather than of a user namespace.
+fn may_load_programs() -> std::io::Result<bool> {
+    const CAPABILITIES: u64 = 1 << 39 | 1 << 21;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default().trim();
+    let ids = fs::read_to_string("/proc/self/uid_map")?;
+    let is_first = ids.split_whitespace().eq(["0", "0", "4294967295"]);
+    Ok(is_first && u64::from_str_radix(effective, 16).unwrap_or(0) & CAPABILITIES != 0)
 }
 
 fn handle_dropped() -> Done {

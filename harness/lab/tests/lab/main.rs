@@ -8,6 +8,7 @@ mod blue;
 mod ends;
 mod inside;
 mod plans;
+mod verdicts;
 mod wire;
 
 use std::io::Read;
@@ -30,12 +31,13 @@ fn main() {
 
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
-    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS)
+    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(verdicts::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.
 fn run(job: &str) -> Result<(), Failed> {
-    let mut worker = Worker::start(job.as_bytes(), &WorkerOptions::default())?;
+    let options = WorkerOptions { verdicts: true, ..WorkerOptions::default() };
+    let mut worker = Worker::start(job.as_bytes(), &options)?;
     let mut events = String::new();
     worker.take_events().read_to_string(&mut events)?;
     let ended = worker.wait()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use scandrill_lab::{
-    Capture, Captured, CapturedPacket, Kind, Lab, LabError, PacketSocket, clock, decode, wait,
+    Capture, Captured, CapturedPacket, Kind, Lab, LabError, PacketSocket, Wanted, clock, decode, wait,
 };
 use scandrill_model::{LabPlan, Unreachable};
 
@@ -41,9 +41,14 @@ fn datagram(source: &str, port: u16) -> Vec<u8> {
     packet
 }
 
+/// Everything for these addresses.
+fn wanted(addresses: &[IpAddr]) -> Wanted<'_> {
+    Wanted { addresses, ports: None }
+}
+
 /// Sends a datagram from each port, 64 at a time; gives how many replies came and how many were lost.
 fn exchange(ports: u16, replies: usize) -> Result<(usize, u64), LabError> {
-    let mut socket = PacketSocket::open("eth0", TARGET_MAC, &[SOURCE.parse().unwrap()])?;
+    let mut socket = PacketSocket::open("eth0", TARGET_MAC, &wanted(&[SOURCE.parse().unwrap()]))?;
     let packets: Vec<_> = (1..=ports).map(|port| datagram(SOURCE, port)).collect();
     let mut received = 0;
     for some in packets.chunks(64) {
@@ -111,7 +116,7 @@ async fn filtered() -> Done {
         let v4 = (1..=120).map(|last| IpAddr::from([198, 18, 2, last]));
         let v6 = (1..=120).map(|last| IpAddr::from([0xfd00, 0x198, 0x18, 2, 0, 0, 0, last]));
         let addresses: Vec<IpAddr> = v6.chain(v4).collect();
-        let mut socket = PacketSocket::open("eth0", TARGET_MAC, &addresses)?;
+        let mut socket = PacketSocket::open("eth0", TARGET_MAC, &wanted(&addresses))?;
         let packets: Vec<_> =
             (1..=240_u16).map(|last| datagram(&format!("198.18.2.{last}"), 1_000 + last)).collect();
         socket.send(packets.iter().map(Vec::as_slice))?;

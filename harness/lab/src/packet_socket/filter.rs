@@ -1,0 +1,226 @@
+//! What a packet socket receives, as a classic BPF program (Linux, Documentation/networking/filter.rst). On a datagram
+//! socket, offset 0 is the IP header or the ARP message.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_H, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET};
+use libc::{BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET, BPF_W, sock_filter};
+
+use super::Wanted;
+
+const ACCEPT: u32 = u32::MAX;
+/// `BPF_B`, which the libc crate knows by that name only.
+const BPF_BYTE: u32 = 0x10;
+
+/// Where an IPv4 header has its protocol, fragment offset and destination.
+const PROTOCOL: u32 = 9;
+const FRAGMENT: u32 = 6;
+const FRAGMENT_OFFSET: u32 = 0x1fff;
+const DESTINATION: u32 = 16;
+/// Where an IPv6 header has its next header and destination, and what is behind it its destination port.
+const NEXT_HEADER: u32 = 6;
+const DESTINATION_V6: u32 = 24;
+const PORT_V6: u32 = 42;
+/// Where an ARP message has its target protocol address (RFC 826).
+const ARP_TARGET: u32 = 24;
+
+/// Protocols whose headers begin with two ports.
+const WITH_PORTS: [u32; 3] = [6, 17, 132];
+const ICMP: u32 = 1;
+const ICMPV6: u32 = 58;
+
+/// The program that lets through what is wanted.
+pub(super) fn program(wanted: &Wanted<'_>) -> Vec<sock_filter> {
+    let (mut arp, mut v4, mut v6) = (Vec::new(), ports_of_v4(wanted), ports_of_v6(wanted));
+    for address in wanted.addresses {
+        match address {
+            IpAddr::V4(address) => {
+                arp.extend(one_address(ARP_TARGET, &address.octets()));
+                v4.extend(one_address(DESTINATION, &address.octets()));
+            }
+            IpAddr::V6(address) => v6.extend(one_address(DESTINATION_V6, &address.octets())),
+        }
+    }
+    let mut program = vec![load(BPF_BYTE, 0), statement(BPF_ALU | BPF_AND | BPF_K, 0xf0)];
+    for (version, block) in [(0x40, v4), (0x60, v6), (0x00, arp)] {
+        // Only an unconditional jump goes farther than 255.
+        program.push(jump_if(BPF_JEQ, version, 1, 0));
+        program.push(jump(block.len() + 1));
+        program.extend(block);
+        program.push(give(0));
+    }
+    program.push(give(0));
+    program
+}
+
+/// Goes on behind itself where the packet's port is wanted.
+fn ports_of_v4(wanted: &Wanted<'_>) -> Vec<sock_filter> {
+    let Some(ports) = &wanted.ports else { return Vec::new() };
+    let behind_the_header = [
+        load(BPF_H, FRAGMENT),
+        jump_if(BPF_JSET, FRAGMENT_OFFSET, 0, 1),
+        give(0),
+        statement(BPF_LDX | BPF_BYTE | BPF_MSH, 0),
+        statement(BPF_LD | BPF_H | BPF_IND, 2),
+    ];
+    of_ports(load(BPF_BYTE, PROTOCOL), ICMP, &behind_the_header, ports)
+}
+
+fn ports_of_v6(wanted: &Wanted<'_>) -> Vec<sock_filter> {
+    let Some(ports) = &wanted.ports else { return Vec::new() };
+    of_ports(load(BPF_BYTE, NEXT_HEADER), ICMPV6, &[load(BPF_H, PORT_V6)], ports)
+}
+
+fn of_ports(
+    load_protocol: sock_filter,
+    icmp: u32,
+    load_port: &[sock_filter],
+    ports: &RangeInclusive<u16>,
+) -> Vec<sock_filter> {
+    let (first, last) = (u32::from(*ports.start()), u32::from(*ports.end()));
+    let range = [jump_if(BPF_JGE, first, 0, 1), jump_if(BPF_JGT, last, 0, 1), give(0)];
+    let behind_all = load_port.len() + range.len();
+    let mut block = vec![load_protocol, jump_if(BPF_JEQ, icmp, over(WITH_PORTS.len() + 1 + behind_all), 0)];
+    for (index, protocol) in WITH_PORTS.into_iter().enumerate() {
+        block.push(jump_if(BPF_JEQ, protocol, over(WITH_PORTS.len() - index), 0));
+    }
+    block.push(give(0));
+    block.extend(load_port);
+    block.extend(range);
+    block
+}
+
+/// Accepts when the words at `offset` are `octets`, else goes on behind itself.
+fn one_address(offset: u32, octets: &[u8]) -> Vec<sock_filter> {
+    let words: Vec<u32> =
+        octets.chunks(4).map(|word| word.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).collect();
+    let mut block = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let left = words.len() - index - 1;
+        block.push(load(BPF_W, offset + 4 * u32::try_from(index).unwrap_or(0)));
+        block.push(jump_if(BPF_JEQ, *word, 0, over(2 * left + 1)));
+    }
+    block.push(give(ACCEPT));
+    block
+}
+
+fn load(size: u32, offset: u32) -> sock_filter {
+    statement(BPF_LD | size | BPF_ABS, offset)
+}
+
+fn give(length: u32) -> sock_filter {
+    statement(BPF_RET | BPF_K, length)
+}
+
+fn jump(over: usize) -> sock_filter {
+    statement(BPF_JMP | BPF_JA, u32::try_from(over).unwrap_or(u32::MAX))
+}
+
+fn statement(code: u32, k: u32) -> sock_filter {
+    sock_filter { code: u16::try_from(code).unwrap_or(0), jt: 0, jf: 0, k }
+}
+
+fn jump_if(condition: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { jt, jf, ..statement(BPF_JMP | condition | BPF_K, k) }
+}
+
+/// How many instructions a conditional jump skips; the blocks here are short.
+fn over(instructions: usize) -> u8 {
+    u8::try_from(instructions).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a program as the kernel does (Documentation/networking/filter.rst), as far as these programs go.
+    fn accepts(program: &[sock_filter], packet: &[u8]) -> bool {
+        let (mut at, mut word, mut index) = (0, 0_u32, 0);
+        let half = |from| Some(u32::from(u16::from_be_bytes(*packet.get(from..)?.first_chunk()?)));
+        loop {
+            let step = program[at];
+            let from = usize::try_from(step.k).unwrap();
+            at += 1;
+            let jumps = |holds| usize::from(if holds { step.jt } else { step.jf });
+            let loaded = match u32::from(step.code) {
+                0x20 => packet.get(from..).and_then(|it| it.first_chunk()).map(|it| u32::from_be_bytes(*it)),
+                0x28 => half(from),
+                0x48 => half(from + index),
+                0x30 => packet.get(from).map(|byte| u32::from(*byte)),
+                0x54 => Some(word & step.k),
+                _ => Some(word),
+            };
+            let Some(loaded) = loaded else { return false };
+            word = loaded;
+            match u32::from(step.code) {
+                0x20 | 0x28 | 0x48 | 0x30 | 0x54 => {}
+                0xb1 => index = usize::from(packet[from] & 0x0f) * 4,
+                0x15 => at += jumps(word == step.k),
+                0x25 => at += jumps(word > step.k),
+                0x35 => at += jumps(word >= step.k),
+                0x45 => at += jumps(word & step.k != 0),
+                0x05 => at += from,
+                0x06 => return step.k != 0,
+                other => panic!("{other:#x}"),
+            }
+        }
+    }
+
+    fn packet_to(address: IpAddr) -> Vec<u8> {
+        match address {
+            IpAddr::V4(v4) => [&[0x45; 16], v4.octets().as_slice()].concat(),
+            IpAddr::V6(v6) => [&[0x60; 24], v6.octets().as_slice()].concat(),
+        }
+    }
+
+    #[test]
+    fn a_filter_takes_its_addresses_and_no_others_however_many() {
+        let v4 = (1..=200).map(|last| IpAddr::from([198, 18, 2, last]));
+        let v6 = (1..=200).map(|last| IpAddr::from([0xfd00, 0x198, 0x18, 2, 0, 0, 0, last]));
+        let all: Vec<IpAddr> = v4.chain(v6).collect();
+        for count in [0, 1, 2, 199, 201, 400] {
+            let (mine, others) = all.split_at(count);
+            let program = program(&Wanted { addresses: mine, ports: None });
+            assert!(mine.iter().all(|address| accepts(&program, &packet_to(*address))), "{count}");
+            assert!(!others.iter().any(|address| accepts(&program, &packet_to(*address))), "{count}");
+            assert!(!accepts(&program, &[0; 40]) && !accepts(&program, &[0x45; 10]), "{count}");
+        }
+    }
+
+    const V4: [u8; 4] = [198, 18, 2, 5];
+    const V6: [u8; 16] = [0xfd, 0, 1, 0x98, 0, 0x18, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5];
+
+    /// With `words` of IPv4 header.
+    fn v4(protocol: u8, words: u8, fragment: u8, port: u16) -> Vec<u8> {
+        let start = [0x40 | words, 0, 0, 0, 0, 0, 0, fragment, 64, protocol, 0, 0, 198, 18, 0, 1];
+        let options = vec![0; usize::from(words) * 4 - 20];
+        [start.as_slice(), &V4, &options, &[0, 80], &port.to_be_bytes()].concat()
+    }
+
+    fn v6(protocol: u8, port: u16) -> Vec<u8> {
+        let start = [0x60, 0, 0, 0, 0, 0, protocol, 64];
+        [start.as_slice(), &[0xfd; 16], &V6, &[0, 80], &port.to_be_bytes()].concat()
+    }
+
+    fn arp(target: [u8; 4]) -> Vec<u8> {
+        [&[0, 1, 8, 0, 6, 4, 0, 2], &[9; 16][..], &target].concat()
+    }
+
+    #[test]
+    fn a_filter_of_ports_takes_its_own_replies_and_those_that_quote() {
+        let addresses = [V4.into(), V6.into()];
+        let program = program(&Wanted { addresses: &addresses, ports: Some(40_000..=40_010) });
+        for protocol in [6, 17, 132] {
+            for (port, wanted) in [(39_999, false), (40_000, true), (40_010, true), (40_011, false)] {
+                assert_eq!(accepts(&program, &v4(protocol, 5, 0, port)), wanted, "{protocol} {port}");
+                assert_eq!(accepts(&program, &v4(protocol, 7, 0, port)), wanted, "{protocol} {port}");
+                assert_eq!(accepts(&program, &v6(protocol, port)), wanted, "{protocol} {port}");
+            }
+        }
+        assert!(accepts(&program, &v4(1, 5, 0, 3)) && accepts(&program, &v6(58, 3)));
+        assert!(!accepts(&program, &v4(2, 5, 0, 40_000)) && !accepts(&program, &v6(1, 40_000)));
+        assert!(!accepts(&program, &v4(6, 5, 1, 40_000)), "a later fragment has no ports");
+        assert!(accepts(&program, &arp(V4)) && !accepts(&program, &arp([198, 18, 2, 6])));
+    }
+}
