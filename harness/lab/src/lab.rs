@@ -179,6 +179,7 @@ mod tests {
             name: "eth0".to_owned(),
             mac: [2, 0, 0, 0, 0, 1],
             addresses: vec![address.parse().unwrap()],
+            ..InterfacePlan::default()
         };
         let routes = route.map(|(to, via)| RoutePlan { to: to.parse().unwrap(), via: via.parse().unwrap() });
         let host = |name: &str| HostPlan { name: name.to_owned(), ..HostPlan::default() };

@@ -18,6 +18,7 @@ mod install;
 mod lab;
 mod links;
 mod loader;
+mod loss;
 mod packet_socket;
 mod pcapng;
 mod process;
@@ -36,6 +37,7 @@ pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
 pub use install::{Installed, install};
 pub use lab::Lab;
+pub use loss::{Loss, Lost};
 pub use packet_socket::PacketSocket;
 pub use pcapng::write_pcapng;
 pub use process::{

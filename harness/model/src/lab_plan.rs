@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
+use thiserror::Error;
 
 use crate::port::Protocol;
 
@@ -88,7 +89,7 @@ pub struct Segment {
 }
 
 /// One end of a link, inside one host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfacePlan {
     /// The host it is in.
     pub host: String,
@@ -98,6 +99,40 @@ pub struct InterfacePlan {
     pub mac: [u8; 6],
     /// Addresses with their prefixes, IPv4 and IPv6. IPv6 is added without duplicate address detection.
     pub addresses: Vec<IpNet>,
+    /// How much of what it sends is lost on the link, once the loss is switched on.
+    #[serde(default)]
+    pub loss: PerMille,
+}
+
+/// A share in parts per thousand, from none to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u16", into = "u16")]
+#[schemars(with = "u16")]
+pub struct PerMille(u16);
+
+/// A number that is no share: more than all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is not a share in parts per thousand; the most is 1000")]
+pub struct NotAShare(u16);
+
+impl PerMille {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+}
+
+impl TryFrom<u16> for PerMille {
+    type Error = NotAShare;
+
+    fn try_from(parts: u16) -> Result<Self, NotAShare> {
+        if parts <= 1000 { Ok(Self(parts)) } else { Err(NotAShare(parts)) }
+    }
+}
+
+impl From<PerMille> for u16 {
+    fn from(share: PerMille) -> Self {
+        share.0
+    }
 }
 
 /// What a listener does.

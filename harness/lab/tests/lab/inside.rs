@@ -13,7 +13,7 @@ use scandrill_lab::{
 };
 use scandrill_model::{Backend, CommandLine, Protocol, ServiceKind, ServicePlan, Speaks};
 
-use crate::plans::{self, SERVICES, TARGET};
+use crate::plans::{self, SERVICES, TARGET, shell};
 
 /// Long enough for a loaded machine, short enough to fail.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -183,10 +183,6 @@ async fn sysctls() -> Done {
     let told = Lab::build(&plan).await.unwrap_err().to_string();
     assert_eq!(told, "set sysctl net.ipv4.no_such_key to `1`: No such file or directory (os error 2)");
     Ok(())
-}
-
-fn shell(script: &str) -> CommandLine {
-    CommandLine { program: "sh".to_owned(), args: vec!["-c".to_owned(), script.to_owned()] }
 }
 
 async fn programs() -> Done {

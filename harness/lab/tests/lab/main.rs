@@ -9,6 +9,7 @@ mod ends;
 mod inside;
 mod plans;
 mod wire;
+mod world;
 
 use std::io::Read;
 
@@ -30,7 +31,7 @@ fn main() {
 
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
-    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS)
+    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(world::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.

@@ -1,0 +1,143 @@
+//! What a lab's world does besides the defense: links that lose.
+
+use std::io;
+use std::net::UdpSocket;
+
+use scandrill_lab::{
+    Capture, Kind, Lab, LabError, Loss, Lost, PacketSocket, decode, install, snapshot, wait,
+};
+use scandrill_model::{Loader, PerMille, Step};
+
+use crate::inside::{Done, Job, PATIENCE, within};
+use crate::plans::{self, TARGET};
+use crate::wire::{self, TARGET_MAC, datagram};
+
+pub const JOBS: &[(&str, Job)] = &[
+    ("a_link_loses_its_share_without_a_word", |_| within(share_is_lost())),
+    ("a_loss_spares_neighbour_discovery", |_| within(all_is_lost())),
+    ("a_loss_is_no_part_of_a_defense", |_| within(loss_and_defense())),
+    ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
+];
+
+const PACKETS: u16 = 20_000;
+
+/// The widest that six standard deviations of the binomial are apart from its mean: 1 in 500 million runs.
+fn within_six_sigma(count: u64, of: u64, share: f64) -> bool {
+    let (count, of) = (f64::from(u32::try_from(count).unwrap()), f64::from(u32::try_from(of).unwrap()));
+    (count - of * share).abs() <= 6.0 * (of * share * (1.0 - share)).sqrt()
+}
+
+/// Sends datagrams from red through the scanner's socket; gives how many arrived at the target.
+async fn arrived(lab: &Lab) -> Result<u64, Box<dyn std::error::Error>> {
+    let capture = Capture::start(lab.host("target")?, "eth0", 3 * usize::from(PACKETS)).await?;
+    let send = || -> Result<(), LabError> {
+        let mut socket = PacketSocket::open("eth0", TARGET_MAC, &[])?;
+        let packets: Vec<_> = (1..=PACKETS).map(|port| datagram("198.18.0.2", port)).collect();
+        socket.send(packets.iter().map(Vec::as_slice))
+    };
+    lab.host("red")?.blocking(send).await??;
+    let captured = capture.stop().await?;
+    assert_eq!(captured.dropped, 0);
+    let probes = captured.packets.iter().filter(|packet| wire::probe(packet, false).is_some());
+    Ok(u64::try_from(probes.count())?)
+}
+
+async fn share_is_lost() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let red = lab.host("red")?;
+    let all = u64::from(PACKETS);
+    for (parts, share) in [(200, 0.2), (0, 0.0)] {
+        let loss = Loss::start(red, "eth0", PerMille::try_from(parts)?).await?;
+        let arrived = arrived(&lab).await?;
+        let Lost { offered, lost, .. } = loss.stop().await?;
+        assert_eq!((offered, arrived), (all, all - lost), "{parts} of 1000");
+        assert!(within_six_sigma(lost, offered, share), "{lost} of {offered} at {parts} of 1000");
+    }
+    assert_eq!(arrived(&lab).await?, all, "after the loss");
+    Ok(lab.remove().await?)
+}
+
+/// Neighbours are found while everything is lost that may be.
+async fn all_is_lost() -> Done {
+    let mut plan = plans::pair();
+    for interface in &mut plan.segments[0].interfaces {
+        interface.loss = PerMille::try_from(1000)?;
+    }
+    let lab = Lab::build(&plan).await?;
+    let red = lab.host("red")?;
+    let losses = Loss::start_all(&lab, &plan).await?;
+    red.forget_neighbours().await?;
+    let capture = Capture::start(red, "eth0", 100).await?;
+    for target in TARGET {
+        let send = move || -> io::Result<()> {
+            let socket = UdpSocket::bind(if target.contains(':') { "[::]:0" } else { "0.0.0.0:0" })?;
+            socket.connect((target, 7))?;
+            socket.send(b"lost").map(drop)
+        };
+        red.blocking(send).await??;
+    }
+    let found = async || {
+        let seen = capture.so_far();
+        let answers = seen.iter().filter(|packet| !packet.outgoing && is_found_neighbour(&packet.bytes));
+        Ok((answers.count() >= 2).then_some(()))
+    };
+    wait::until("the neighbours' answers", PATIENCE, found).await?;
+    let both = async || Ok((losses[1].so_far().await?.lost == 2).then_some(()));
+    wait::until("the loss of both datagrams", PATIENCE, both).await?;
+    let expected = [("target", 0), ("red", 2)].map(|(host, all)| Lost {
+        host: host.to_owned(),
+        interface: "eth0".to_owned(),
+        offered: all,
+        lost: all,
+    });
+    assert_eq!(Loss::stop_all(losses).await?, expected);
+    let left = capture.stop().await?.packets;
+    assert!(
+        !left
+            .iter()
+            .any(|packet| packet.outgoing
+                && matches!(decode(packet).map(|it| it.kind), Some(Kind::Udp { .. })))
+    );
+    Ok(lab.remove().await?)
+}
+
+/// An ARP reply, or a neighbour advertisement (RFC 4861, section 4.4).
+fn is_found_neighbour(frame: &[u8]) -> bool {
+    let is_arp_reply = frame[12..14] == [0x08, 0x06] && frame[21] == 2;
+    let is_advertisement = frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 136;
+    is_arp_reply || is_advertisement
+}
+
+const RULES: &str =
+    "table inet mine {\n    chain in {\n        type filter hook input priority 0\n    }\n}\n";
+
+fn rules(text: &str) -> Step {
+    Step::Load { loader: Loader::Nft, text: text.to_owned(), origin: "my.rules".to_owned() }
+}
+
+async fn loss_and_defense() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let target = lab.host("target")?;
+    let nothing = snapshot(target, &[]).await?;
+    let installed = install(target, &[rules(RULES)]).await?;
+    let before = snapshot(target, &[]).await?;
+    let loss = Loss::start(target, "eth0", PerMille::try_from(20)?).await?;
+    assert_eq!(snapshot(target, &[]).await?.differences(&before), [""; 0]);
+    loss.stop().await?;
+    installed.remove().await?;
+    assert_eq!(snapshot(target, &[]).await?, nothing);
+    let listed = target.output(&plans::shell("nft list ruleset"), None, PATIENCE).await?;
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "", "left in the kernel");
+    Ok(lab.remove().await?)
+}
+
+async fn flushed() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let red = lab.host("red")?;
+    let loss = Loss::start(red, "eth0", PerMille::try_from(20)?).await?;
+    let installed = install(red, &[rules(&format!("flush ruleset\n{RULES}"))]).await?;
+    let told = loss.stop().await.unwrap_err().to_string();
+    assert!(told.starts_with("stop the loss on red eth0: it was taken off meanwhile"), "{told}");
+    installed.remove().await?;
+    Ok(lab.remove().await?)
+}
