@@ -27,6 +27,7 @@ mod script;
 mod service;
 mod snapshot;
 mod sysctl;
+mod zombie;
 
 pub use capture::{Capture, Captured, CapturedPacket};
 pub use client::request;
@@ -45,3 +46,4 @@ pub use process::{
 };
 pub use service::{Services, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
+pub use zombie::zombie_steps;

@@ -1,15 +1,17 @@
-//! What a lab's world does besides the defense: links that lose.
+//! What a lab's world does besides the defense: links that lose, hosts that number their packets.
 
 use std::io;
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use scandrill_lab::{
-    Capture, Kind, Lab, LabError, Loss, Lost, PacketSocket, decode, install, snapshot, wait,
+    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, decode, install, snapshot,
+    start_services, wait, zombie_steps,
 };
-use scandrill_model::{Loader, PerMille, Step};
+use scandrill_model::{CommandLine, Loader, PerMille, Step};
 
 use crate::inside::{Done, Job, PATIENCE, within};
-use crate::plans::{self, TARGET};
+use crate::plans::{self, SERVICES, TARGET};
 use crate::wire::{self, TARGET_MAC, datagram};
 
 pub const JOBS: &[(&str, Job)] = &[
@@ -17,6 +19,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_loss_spares_neighbour_discovery", |_| within(all_is_lost())),
     ("a_loss_is_no_part_of_a_defense", |_| within(loss_and_defense())),
     ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
+    ("nmap_reads_ports_by_a_zombie", |_| within(idle_scan())),
 ];
 
 const PACKETS: u16 = 20_000;
@@ -140,4 +143,31 @@ async fn flushed() -> Done {
     assert!(told.starts_with("stop the loss on red eth0: it was taken off meanwhile"), "{told}");
     installed.remove().await?;
     Ok(lab.remove().await?)
+}
+
+/// Every packet of the zombie has the number after that of the one before it, and nmap reads the target's ports so.
+async fn idle_scan() -> Done {
+    const ARGUMENTS: &str = "--privileged -n -Pn -p 80,81 -sI 198.18.0.3:9999 -oG - 198.18.0.1";
+    let lab = Lab::build(&plans::switched()).await?;
+    let (red, zombie) = (lab.host("red")?, lab.host("green")?);
+    let _services = start_services(lab.host("target")?, &SERVICES).await?;
+    let installed = install(zombie, &zombie_steps()).await?;
+    let capture = Capture::start(zombie, "eth0", 1_000).await?;
+    let args = ARGUMENTS.split(' ').map(str::to_owned).collect();
+    let command = CommandLine { program: "nmap".to_owned(), args };
+    let told = red.output(&command, None, Duration::from_secs(60)).await?.success(&command)?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("80/open/tcp") && told.contains("81/closed|filtered/tcp"), "{told}");
+    let sent = capture.stop().await?.packets;
+    let numbers: Vec<u16> = sent.iter().filter(|packet| packet.outgoing).filter_map(number).collect();
+    assert!(numbers.len() > 6, "{numbers:?}");
+    assert!(numbers.windows(2).all(|two| two[1] == two[0].wrapping_add(1)), "{numbers:?}");
+    installed.remove().await?;
+    Ok(lab.remove().await?)
+}
+
+/// The identification of an IPv4 packet (RFC 791, section 3.1).
+fn number(packet: &CapturedPacket) -> Option<u16> {
+    let is_v4 = packet.bytes[12..14] == [0x08, 0x00];
+    is_v4.then(|| u16::from_be_bytes([packet.bytes[18], packet.bytes[19]]))
 }
