@@ -44,6 +44,10 @@ pub struct HostPlan {
     pub sysctls: Vec<SysctlPlan>,
     /// Routes beyond those that the interfaces' own prefixes make. No default route is ever among them.
     pub routes: Vec<RoutePlan>,
+    /// Prefixes that its kernel answers for as its own, each of their addresses, beside those of its interfaces. What
+    /// listens on all addresses listens on these. Other hosts need a route there.
+    #[serde(default)]
+    pub answers_for: Vec<IpNet>,
     /// Listeners, ready before anyone probes.
     pub services: Vec<ServicePlan>,
 }

@@ -108,6 +108,7 @@ fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses)
         name: host.name.clone(),
         sysctls,
         routes: if is_target { routes(addresses) } else { Vec::new() },
+        answers_for: Vec::new(),
         services: if is_target { scenario.target.services.clone() } else { Vec::new() },
     }
 }

@@ -83,13 +83,13 @@ async fn served(plan: scandrill_model::LabPlan, askers: &[&str]) -> Done {
     Ok(lab.remove().await?)
 }
 
-fn own_address(asker: &str, family: usize) -> IpAddr {
+pub fn own_address(asker: &str, family: usize) -> IpAddr {
     let number = if asker == "red" { 2 } else { 3 };
     let text = if family == 0 { format!("198.18.0.{number}") } else { format!("fd00:198:18::{number}") };
     text.parse().unwrap()
 }
 
-async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Result<(), String> {
+pub async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Result<(), String> {
     let target: IpAddr = target.parse().unwrap();
     let port = match speaks {
         Speaks::Tcp => 22,

@@ -50,7 +50,7 @@ pub fn sysctl(key: &str, value: &str) -> SysctlPlan {
     SysctlPlan { key: key.to_owned(), value: value.to_owned(), why: "a test looks at it".to_owned() }
 }
 
-fn route(to: &str, via: &str) -> RoutePlan {
+pub fn route(to: &str, via: &str) -> RoutePlan {
     RoutePlan { to: to.parse().unwrap(), via: via.parse().unwrap() }
 }
 

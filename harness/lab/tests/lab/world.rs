@@ -1,4 +1,4 @@
-//! What a lab's world does besides the defense: links that lose, hosts that number their packets.
+//! What a lab's world does besides the defense: links that lose, hosts that stand for many or number their packets.
 
 use std::io;
 use std::net::UdpSocket;
@@ -8,9 +8,9 @@ use scandrill_lab::{
     Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, decode, install, snapshot,
     start_services, wait, zombie_steps,
 };
-use scandrill_model::{CommandLine, Loader, PerMille, Step};
+use scandrill_model::{CommandLine, Loader, PerMille, Speaks, Step};
 
-use crate::inside::{Done, Job, PATIENCE, within};
+use crate::inside::{self, Done, Job, PATIENCE, within};
 use crate::plans::{self, SERVICES, TARGET};
 use crate::wire::{self, TARGET_MAC, datagram};
 
@@ -19,6 +19,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_loss_spares_neighbour_discovery", |_| within(all_is_lost())),
     ("a_loss_is_no_part_of_a_defense", |_| within(loss_and_defense())),
     ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
+    ("one_host_answers_for_whole_prefixes", |_| within(many_addresses())),
     ("nmap_reads_ports_by_a_zombie", |_| within(idle_scan())),
 ];
 
@@ -170,4 +171,31 @@ async fn idle_scan() -> Done {
 fn number(packet: &CapturedPacket) -> Option<u16> {
     let is_v4 = packet.bytes[12..14] == [0x08, 0x00];
     is_v4.then(|| u16::from_be_bytes([packet.bytes[18], packet.bytes[19]]))
+}
+
+/// Of each prefix the first, one in the middle and the last address.
+async fn many_addresses() -> Done {
+    let mut plan = plans::pair();
+    let prefixes = ["198.18.64.0/24", "fd00:198:18:64::/64"];
+    let routes = [plans::route(prefixes[0], TARGET[0]), plans::route(prefixes[1], TARGET[1])];
+    plan.hosts[0].answers_for = prefixes.iter().map(|prefix| prefix.parse()).collect::<Result<_, _>>()?;
+    plan.hosts[1].routes.extend(routes);
+    let lab = Lab::build(&plan).await?;
+    let _services = start_services(lab.host("target")?, &SERVICES).await?;
+    let addresses = [
+        "198.18.64.0",
+        "198.18.64.77",
+        "198.18.64.255",
+        "fd00:198:18:64::",
+        "fd00:198:18:64::77",
+        "fd00:198:18:64:ffff:ffff:ffff:ffff",
+    ];
+    for address in addresses {
+        for speaks in [Speaks::Tcp, Speaks::Http, Speaks::Udp, Speaks::Dns, Speaks::Ping] {
+            let source = inside::own_address("red", usize::from(address.contains(':')));
+            let answered = inside::ask(lab.host("red")?, speaks, source, address).await;
+            answered.map_err(|error| format!("{speaks} to {address}: {error}"))?;
+        }
+    }
+    Ok(lab.remove().await?)
 }
