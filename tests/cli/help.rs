@@ -83,3 +83,13 @@ fn doctor_says_how_to_mend_what_is_missing() {
     assert!(out.contains("sudo apt-get install nmap"), "{out}");
     assert_eq!(ran.status.code(), Some(4));
 }
+
+#[test]
+fn doctor_names_what_is_not_asked_for_without_a_fuss() {
+    let came = scandrill_alone("doctor");
+    for scanner in ["masscan", "zmap"] {
+        let line = came.out.lines().find(|line| line.contains(scanner));
+        let here_or_absent = |line: &str| line.starts_with("ok ") || line.starts_with("absent ");
+        assert!(line.is_some_and(here_or_absent), "{scanner}: {}", came.out);
+    }
+}

@@ -98,5 +98,6 @@ fn end(host: &str, number: u8) -> Result<InterfacePlan, Box<dyn Error>> {
             format!("198.18.0.{number}/24").parse()?,
             format!("fd00:198:18::{number}/64").parse()?,
         ],
+        ..InterfacePlan::default()
     })
 }

@@ -107,7 +107,8 @@ impl Lab {
         self.set_sysctls(host, Moment::WithLinks).await?;
         let handle = self.host(&host.name)?;
         links::put_up(handle, interfaces_of(plan, host)).await?;
-        links::add_routes(handle, host.routes.clone()).await
+        links::add_routes(handle, host.routes.clone()).await?;
+        links::answer_for(handle, host.answers_for.clone()).await
     }
 
     async fn wait_until_usable(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
@@ -154,7 +155,8 @@ fn check(plan: &LabPlan) -> Result<(), LabError> {
 fn check_addresses(plan: &LabPlan) -> Result<(), LabError> {
     let addresses = plan.interfaces().flat_map(|interface| &interface.addresses);
     let destinations = plan.hosts.iter().flat_map(|host| &host.routes).map(|route| &route.to);
-    let outside = addresses.chain(destinations).find(|net| {
+    let answered = plan.hosts.iter().flat_map(|host| &host.answers_for);
+    let outside = addresses.chain(destinations).chain(answered).find(|net| {
         let (first, last) = (net.network(), net.broadcast());
         !is_lab_address(first) || !is_lab_address(last)
     });
@@ -179,6 +181,7 @@ mod tests {
             name: "eth0".to_owned(),
             mac: [2, 0, 0, 0, 0, 1],
             addresses: vec![address.parse().unwrap()],
+            ..InterfacePlan::default()
         };
         let routes = route.map(|(to, via)| RoutePlan { to: to.parse().unwrap(), via: via.parse().unwrap() });
         let host = |name: &str| HostPlan { name: name.to_owned(), ..HostPlan::default() };
@@ -203,6 +206,10 @@ mod tests {
             let told = check(&plan_with(address, route)).unwrap_err().to_string();
             assert!(told.contains("not inside the lab's address ranges"), "{address} {route:?}: {told}");
         }
+        let mut owner = plan_with("198.18.0.1/24", None);
+        owner.hosts[1].answers_for = vec!["198.18.64.0/24".parse().unwrap(), "198.0.0.0/8".parse().unwrap()];
+        let told = check(&owner).unwrap_err().to_string();
+        assert_eq!(told, "lab plan: 198.0.0.0/8 is not inside the lab's address ranges");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod install;
 mod lab;
 mod links;
 mod loader;
+mod loss;
 mod packet_socket;
 mod pcapng;
 mod process;
@@ -27,6 +28,7 @@ mod service;
 mod snapshot;
 mod sysctl;
 mod verdicts;
+mod zombie;
 
 pub use capture::{Capture, Captured, CapturedPacket};
 pub use client::request;
@@ -37,6 +39,7 @@ pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
 pub use install::{Installed, install};
 pub use lab::Lab;
+pub use loss::{Loss, Lost};
 pub use packet_socket::{PacketSocket, Wanted};
 pub use pcapng::write_pcapng;
 pub use process::{
@@ -45,3 +48,4 @@ pub use process::{
 pub use service::{Services, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
+pub use zombie::zombie_steps;

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, State};
 use netlink_packet_route::neighbour::{NeighbourMessage, NeighbourState};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteScope, RouteType};
 use rtnetlink::{
     Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connection,
 };
@@ -28,6 +28,8 @@ const USABLE_LIMIT: Duration = Duration::from_secs(10);
 const BRIDGE: &str = "br0";
 /// The index of the loopback interface, which is the first of every namespace.
 const LOOPBACK: u32 = 1;
+/// The routing table of what is the kernel's own, `RT_TABLE_LOCAL` of rtnetlink(7).
+const LOCAL_TABLE: u32 = 255;
 
 /// One end of a link before it has addresses.
 #[derive(Clone, Debug)]
@@ -150,6 +152,29 @@ pub(crate) async fn add_routes(host: &Host, routes: Vec<RoutePlan>) -> Result<()
                 .destination_prefix(route.to.network(), route.to.prefix_len())
                 .and_then(|message| message.gateway(route.via))
                 .map_err(|error| LabError::BadPlan(format!("{what}: {error}")))?;
+            netlink.route().add(message.build()).execute().await.during(|| what)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Makes the host's kernel take all addresses of `prefixes` for its own, as `ip route add local PREFIX dev lo` does.
+pub(crate) async fn answer_for(host: &Host, prefixes: Vec<IpNet>) -> Result<(), LabError> {
+    if prefixes.is_empty() {
+        return Ok(());
+    }
+    let name = host.name().to_owned();
+    on(host, async move |netlink| {
+        for prefix in prefixes {
+            let what = format!("answer for {prefix} on {name}");
+            let message = RouteMessageBuilder::<IpAddr>::new()
+                .destination_prefix(prefix.network(), prefix.prefix_len())
+                .map_err(|error| LabError::BadPlan(format!("{what}: {error}")))?
+                .output_interface(LOOPBACK)
+                .kind(RouteType::Local)
+                .scope(RouteScope::Host)
+                .table_id(LOCAL_TABLE);
             netlink.route().add(message.build()).execute().await.during(|| what)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::LabError;
 use crate::host::Host;
-use crate::sysctl;
+use crate::{loss, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -163,7 +163,8 @@ fn beyond<'a>(other: &'a [String], lines: &'a [String]) -> impl Iterator<Item = 
     })
 }
 
-/// nftables objects, one a line, without handles, counts and the contents of sets.
+/// nftables objects, one a line, without handles, counts and the contents of sets, and without a loss on a link, which
+/// is no part of a defense.
 fn nft_objects(json: &str) -> Vec<String> {
     let Ok(mut ruleset) = serde_json::from_str::<Value>(json) else { return vec![json.to_owned()] };
     let Some(objects) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) else { return Vec::new() };
@@ -172,7 +173,7 @@ fn nft_objects(json: &str) -> Vec<String> {
         let Some((kind, body)) = object.as_object_mut().and_then(|object| object.iter_mut().next()) else {
             continue;
         };
-        if kind != "metainfo" {
+        if kind != "metainfo" && !loss::is_of_loss(kind, body) {
             let kind = kind.clone();
             tidy(body, &kind);
             lines.push(format!("{kind} {body}"));

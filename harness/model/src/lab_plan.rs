@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
+use thiserror::Error;
 
 use crate::port::Protocol;
 
@@ -43,6 +44,10 @@ pub struct HostPlan {
     pub sysctls: Vec<SysctlPlan>,
     /// Routes beyond those that the interfaces' own prefixes make. No default route is ever among them.
     pub routes: Vec<RoutePlan>,
+    /// Prefixes that its kernel answers for as its own, each of their addresses, beside those of its interfaces. What
+    /// listens on all addresses listens on these. Other hosts need a route there.
+    #[serde(default)]
+    pub answers_for: Vec<IpNet>,
     /// Listeners, ready before anyone probes.
     pub services: Vec<ServicePlan>,
 }
@@ -88,7 +93,7 @@ pub struct Segment {
 }
 
 /// One end of a link, inside one host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfacePlan {
     /// The host it is in.
     pub host: String,
@@ -98,6 +103,40 @@ pub struct InterfacePlan {
     pub mac: [u8; 6],
     /// Addresses with their prefixes, IPv4 and IPv6. IPv6 is added without duplicate address detection.
     pub addresses: Vec<IpNet>,
+    /// How much of what it sends is lost on the link, once the loss is switched on.
+    #[serde(default)]
+    pub loss: PerMille,
+}
+
+/// A share in parts per thousand, from none to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u16", into = "u16")]
+#[schemars(with = "u16")]
+pub struct PerMille(u16);
+
+/// A number that is no share: more than all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is not a share in parts per thousand; the most is 1000")]
+pub struct NotAShare(u16);
+
+impl PerMille {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+}
+
+impl TryFrom<u16> for PerMille {
+    type Error = NotAShare;
+
+    fn try_from(parts: u16) -> Result<Self, NotAShare> {
+        if parts <= 1000 { Ok(Self(parts)) } else { Err(NotAShare(parts)) }
+    }
+}
+
+impl From<PerMille> for u16 {
+    fn from(share: PerMille) -> Self {
+        share.0
+    }
 }
 
 /// What a listener does.

@@ -23,7 +23,8 @@ pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
 pub use event::{BanCheck, Event, Moment, Reading, What};
 pub use expectation::{BanExpectation, Bound, GreenExpectation, RedExpectation, StateSet};
 pub use lab_plan::{
-    HostPlan, InterfacePlan, LabPlan, RoutePlan, Segment, ServiceKind, ServicePlan, Speaks, SysctlPlan, Wire,
+    HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
+    Speaks, SysctlPlan, Wire,
 };
 pub use port::{PortError, PortSet, Protocol};
 pub use report::{CaseReport, ClaimReport, Collected, Environment, Finding, RunReport, Skipped};

@@ -15,7 +15,15 @@ struct Need {
 
 enum Found {
     Here(String),
-    Missing { why: String, mend: String, weight: Weight },
+    Missing {
+        why: String,
+        mend: String,
+        weight: Weight,
+    },
+    /// Only what names it needs it, and nothing built in does.
+    Absent {
+        mend: String,
+    },
 }
 
 /// What a missing need costs.
@@ -29,7 +37,8 @@ enum Weight {
 
 /// Prints every need.
 pub fn run(console: Console) -> Result<u8, Failure> {
-    let needs: Vec<Need> = [isolation(), user_ids()].into_iter().chain(programs()).collect();
+    let needs: Vec<Need> =
+        [isolation(), user_ids()].into_iter().chain(programs()).chain(further_scanners()).collect();
     let width = needs.iter().map(|need| need.name.len()).max().unwrap_or_default();
     let kernel = format!("Linux {}, {} processors", machine::kernel_release(), machine::cores());
     let lines: Vec<String> = needs.iter().map(|need| line(need, width, console.colored_out())).collect();
@@ -65,18 +74,31 @@ fn programs() -> Vec<Need> {
     others.chain(backends).map(|(name, package)| program(name, package)).collect()
 }
 
-fn program(name: String, package: &str) -> Need {
-    let found = match machine::find_program(&name) {
-        Some(path) => {
-            Found::Here(machine::program_version(&name).unwrap_or_else(|| path.display().to_string()))
-        }
-        None => Found::Missing {
-            why: "not installed".to_owned(),
-            mend: format!("sudo apt-get install {package}"),
-            weight: Weight::Some,
-        },
+/// Scanners that set-up does not install.
+fn further_scanners() -> Vec<Need> {
+    let scanner = |name: &str| {
+        let absent = Found::Absent { mend: install(name) };
+        Need { name: name.to_owned(), found: here(name).unwrap_or(absent) }
     };
+    ["masscan", "zmap"].map(scanner).into()
+}
+
+fn program(name: String, package: &str) -> Need {
+    let found = here(&name).unwrap_or_else(|| Found::Missing {
+        why: "not installed".to_owned(),
+        mend: install(package),
+        weight: Weight::Some,
+    });
     Need { name, found }
+}
+
+fn here(name: &str) -> Option<Found> {
+    let path = machine::find_program(name)?;
+    Some(Found::Here(machine::program_version(name).unwrap_or_else(|| path.display().to_string())))
+}
+
+fn install(package: &str) -> String {
+    format!("sudo apt-get install {package}")
 }
 
 fn line(need: &Need, width: usize, colored: bool) -> String {
@@ -85,6 +107,7 @@ fn line(need: &Need, width: usize, colored: bool) -> String {
         Found::Missing { why, mend, .. } => {
             ("missing", "31", format!("{why}\n{:width$}           {mend}", ""))
         }
+        Found::Absent { mend } => ("absent", "33", mend.clone()),
     };
     let padded = format!("{word:<7}");
     let word = if colored { format!("\x1b[{color}m{padded}\x1b[0m") } else { padded };
@@ -94,7 +117,7 @@ fn line(need: &Need, width: usize, colored: bool) -> String {
 fn worst(needs: &[Need]) -> Option<Weight> {
     let weights = needs.iter().filter_map(|need| match need.found {
         Found::Missing { weight, .. } => Some(weight),
-        Found::Here(_) => None,
+        Found::Here(_) | Found::Absent { .. } => None,
     });
     weights.max()
 }

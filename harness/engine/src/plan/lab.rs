@@ -66,7 +66,7 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
         host: REFERENCE.to_owned(),
         name: scenario.target.interface.clone(),
         mac: addresses.target_mac(),
-        addresses: Vec::new(),
+        ..InterfacePlan::default()
     };
     let segments =
         vec![Segment { wire, interfaces }, Segment { wire: Wire::Bridge, interfaces: vec![alone] }];
@@ -83,6 +83,7 @@ fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)]) -> InterfacePlan {
         name: host.interface.clone(),
         mac: host.mac(),
         addresses: links.into_iter().chain(further.map(|(_, address)| IpNet::from(*address))).collect(),
+        ..InterfacePlan::default()
     }
 }
 
@@ -107,6 +108,7 @@ fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses)
         name: host.name.clone(),
         sysctls,
         routes: if is_target { routes(addresses) } else { Vec::new() },
+        answers_for: Vec::new(),
         services: if is_target { scenario.target.services.clone() } else { Vec::new() },
     }
 }

@@ -17,9 +17,13 @@ use tokio::net::UdpSocket;
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_535;
 
-/// Makes the kernel say with each datagram which address it was sent to.
+/// Makes the kernel say with each datagram which address it was sent to, and lets the reply leave from there. For an
+/// IPv6 address that is the host's by its prefix alone, that takes leave (`IPV6_FREEBIND`, ipv6(7)).
 pub(super) fn ask_for_destinations(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     let file = socket.as_fd();
+    if address.is_ipv6() {
+        socket.set_freebind_v6(true)?;
+    }
     let asked = match address {
         SocketAddr::V4(_) => setsockopt(&file, Ipv4PacketInfo, &true),
         SocketAddr::V6(_) => setsockopt(&file, Ipv6RecvPacketInfo, &true),

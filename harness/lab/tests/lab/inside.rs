@@ -13,7 +13,7 @@ use scandrill_lab::{
 };
 use scandrill_model::{Backend, CommandLine, Protocol, ServiceKind, ServicePlan, Speaks};
 
-use crate::plans::{self, SERVICES, TARGET};
+use crate::plans::{self, SERVICES, TARGET, shell};
 
 /// Long enough for a loaded machine, short enough to fail.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,13 +86,13 @@ async fn served(plan: scandrill_model::LabPlan, askers: &[&str]) -> Done {
     Ok(lab.remove().await?)
 }
 
-fn own_address(asker: &str, family: usize) -> IpAddr {
+pub fn own_address(asker: &str, family: usize) -> IpAddr {
     let number = if asker == "red" { 2 } else { 3 };
     let text = if family == 0 { format!("198.18.0.{number}") } else { format!("fd00:198:18::{number}") };
     text.parse().unwrap()
 }
 
-async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Result<(), String> {
+pub async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Result<(), String> {
     let target: IpAddr = target.parse().unwrap();
     let port = match speaks {
         Speaks::Tcp => 22,
@@ -186,10 +186,6 @@ async fn sysctls() -> Done {
     let told = Lab::build(&plan).await.unwrap_err().to_string();
     assert_eq!(told, "set sysctl net.ipv4.no_such_key to `1`: No such file or directory (os error 2)");
     Ok(())
-}
-
-fn shell(script: &str) -> CommandLine {
-    CommandLine { program: "sh".to_owned(), args: vec!["-c".to_owned(), script.to_owned()] }
 }
 
 async fn programs() -> Done {

@@ -10,6 +10,7 @@ mod inside;
 mod plans;
 mod verdicts;
 mod wire;
+mod world;
 
 use std::io::Read;
 
@@ -31,7 +32,8 @@ fn main() {
 
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
-    inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(verdicts::JOBS)
+    let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS);
+    of_labs.chain(verdicts::JOBS).chain(world::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.

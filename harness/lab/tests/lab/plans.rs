@@ -1,8 +1,8 @@
 //! Lab plans that several tests use.
 
 use scandrill_model::{
-    HostPlan, InterfacePlan, LabPlan, Protocol, RoutePlan, Segment, ServiceKind, ServicePlan, SysctlPlan,
-    Wire,
+    CommandLine, HostPlan, InterfacePlan, LabPlan, Protocol, RoutePlan, Segment, ServiceKind, ServicePlan,
+    SysctlPlan, Wire,
 };
 
 pub const TARGET: [&str; 2] = ["198.18.0.1", "fd00:198:18::1"];
@@ -64,5 +64,10 @@ fn end(host: &str, number: u8) -> InterfacePlan {
             format!("198.18.0.10{number}/24").parse().unwrap(),
             format!("fd00:198:18::{number}/64").parse().unwrap(),
         ],
+        ..InterfacePlan::default()
     }
+}
+
+pub fn shell(script: &str) -> CommandLine {
+    CommandLine { program: "sh".to_owned(), args: vec!["-c".to_owned(), script.to_owned()] }
 }

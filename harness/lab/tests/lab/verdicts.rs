@@ -251,7 +251,7 @@ async fn says_the_same(mut drill: Drill) -> Done {
                 assert_eq!(replies(|it| it.opened.is_some_and(|it| it.timestamp.is_some())), 2);
                 assert_eq!(replies(|it| it.opened.is_none()), PORTS.len() - 2);
             }
-            Protocol::Udp | Protocol::Icmp => {
+            Protocol::Udp | Protocol::Sctp | Protocol::Icmp | Protocol::Ip | Protocol::Arp => {
                 assert_eq!(replies(|it| it.reply == Reply::Unreachable(Unreachable::Port)), PORTS.len() - 1);
             }
         }

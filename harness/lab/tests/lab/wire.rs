@@ -19,7 +19,7 @@ pub const JOBS: &[(&str, Job)] = &[
 ];
 
 const PACKETS: u16 = 5_000;
-const TARGET_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub const TARGET_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const CLOSED: u16 = 9_999;
 /// Routed to red, but no kernel's own.
 const SOURCE: &str = "198.18.2.5";
@@ -31,7 +31,7 @@ fn talkative() -> LabPlan {
     plan
 }
 
-fn datagram(source: &str, port: u16) -> Vec<u8> {
+pub fn datagram(source: &str, port: u16) -> Vec<u8> {
     let [source, target] = [source, plans::TARGET[0]].map(|text| match text.parse().unwrap() {
         IpAddr::V4(address) => address.octets(),
         IpAddr::V6(_) => panic!("{text}"),
@@ -91,7 +91,7 @@ fn count(packets: &[CapturedPacket], what: fn(&CapturedPacket) -> bool) -> usize
 }
 
 /// The source port of a probe that went in that direction.
-fn probe(packet: &CapturedPacket, outgoing: bool) -> Option<u16> {
+pub fn probe(packet: &CapturedPacket, outgoing: bool) -> Option<u16> {
     let Kind::Udp { source_port, destination_port: CLOSED } = decode(packet)?.kind else { return None };
     assert_eq!((packet.length, packet.bytes.len()), (47, 47), "Ethernet, IPv4, UDP and 5 bytes");
     (packet.outgoing == outgoing).then_some(source_port)
