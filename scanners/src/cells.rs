@@ -129,6 +129,11 @@ impl Cells {
         }
     }
 
+    /// The ports whose reply is awaited.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = u16> {
+        self.iter().filter(|(_, cell)| cell.progress == Progress::Asked).map(|(port, _)| port)
+    }
+
     /// All awaited probes count as unanswered; gives the ports that wait for their turn then.
     pub(crate) fn expire_all(&mut self) -> Vec<u16> {
         let ports = self.stretches.iter().flat_map(|stretch| stretch.first..=stretch.last);

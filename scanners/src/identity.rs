@@ -8,6 +8,19 @@ use rand::Rng;
 pub(crate) struct Identity {
     key: u64,
     base_port: u16,
+    /// The first try's number: parts of one scan share its key, and count their tries apart.
+    first_try: u8,
+}
+
+/// By what the replies to a scan are known, for whoever reads them elsewhere: try number `n` at a port has the source
+/// port `base_port + n`, and SplitMix64 of `key ^ (port << 8 | n)` as sequence number (high half) and acknowledgement
+/// number (low half).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The scan's key.
+    pub key: u64,
+    /// The first try's source port.
+    pub base_port: u16,
 }
 
 /// What identifies one probe on the wire.
@@ -31,18 +44,24 @@ const PORTS: u16 = 28_000;
 
 impl Identity {
     /// A new key.
-    pub(crate) fn new(_: &crate::ScanPlan, random: &mut impl Rng) -> Self {
+    pub(crate) fn new(plan: &crate::ScanPlan, random: &mut impl Rng) -> Self {
         let key = random.next_u64();
         let offset = u16::try_from(random.next_u64() % u64::from(PORTS)).unwrap_or_default();
-        Self { key, base_port: FIRST_PORT + offset }
+        Self { key, base_port: FIRST_PORT + offset, first_try: plan.part * crate::lanes::TRIES_MAX }
+    }
+
+    /// By what a kernel program may know replies.
+    pub(crate) fn signature(&self) -> Signature {
+        Signature { key: self.key, base_port: self.base_port }
     }
 
     /// The mark of try `attempt` at `port`.
     pub(crate) fn mark(&self, port: u16, attempt: u8) -> Mark {
-        let mixed = mix(self.key ^ (u64::from(port) << 8 | u64::from(attempt)));
+        let number = self.first_try + attempt;
+        let mixed = mix(self.key ^ (u64::from(port) << 8 | u64::from(number)));
         Mark {
             port,
-            source_port: self.base_port + u16::from(attempt),
+            source_port: self.base_port + u16::from(number),
             attempt,
             sequence: u32::try_from(mixed >> 32).unwrap_or_default(),
             acknowledgement: u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or_default(),
@@ -51,7 +70,9 @@ impl Identity {
 
     /// The mark of the probe that left from `source_port` for `port`, if any try has that source port.
     pub(crate) fn find(&self, source_port: u16, port: u16) -> Option<Mark> {
-        let attempt = u8::try_from(source_port.checked_sub(self.base_port)?).ok()?;
+        let number = u8::try_from(source_port.checked_sub(self.base_port)?).ok()?;
+        let attempt =
+            number.checked_sub(self.first_try).filter(|attempt| *attempt < crate::lanes::TRIES_MAX)?;
         Some(self.mark(port, attempt))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cells::{Cells, Progress};
 
 /// The most probes a port ever gets. Each try has a source port of its own, in a row.
-pub(crate) const TRIES_MAX: u8 = 16;
+pub const TRIES_MAX: u8 = 16;
 
 /// One round.
 #[derive(Clone, Copy, Debug, Default)]

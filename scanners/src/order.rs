@@ -1,5 +1,6 @@
 //! In which order ports are asked for the first time.
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
@@ -12,10 +13,11 @@ const POPULAR: [u16; 25] = [
 ];
 
 /// The ports of a plan in its order.
-pub(crate) fn ordered(plan: &ScanPlan, random: &mut ChaCha8Rng) -> Vec<u16> {
+pub(crate) fn ordered(plan: &ScanPlan) -> Vec<u16> {
+    let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ 0x6f72_6465_7200 ^ u64::from(plan.part));
     let mut ports: Vec<u16> = plan.cells().iter().collect();
     if plan.order != Order::Ascending {
-        ports.shuffle(random);
+        ports.shuffle(&mut random);
     }
     if plan.order == Order::Popular {
         // The sort is stable, so all others stay shuffled behind.
@@ -28,7 +30,6 @@ pub(crate) fn ordered(plan: &ScanPlan, random: &mut ChaCha8Rng) -> Vec<u16> {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use rand::SeedableRng;
     use scandrill_model::Technique;
 
     use super::*;
@@ -36,7 +37,7 @@ mod tests {
     fn order(order: Order) -> Vec<u16> {
         let (source, target) = (Ipv4Addr::new(198, 18, 0, 2).into(), Ipv4Addr::new(198, 18, 0, 1).into());
         let plan = ScanPlan::new(Technique::TcpSyn, source, target, "1-1000".parse().unwrap(), 7);
-        ordered(&ScanPlan { order, ..plan }, &mut ChaCha8Rng::seed_from_u64(7))
+        ordered(&ScanPlan { order, ..plan })
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! What is asked of a scanner, whichever it is.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use scandrill_model::{Asks, Family, PortSet, Technique, is_lab_address};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use scandrill_model::{Asks, Family, PortSet, Protocol, Technique, is_lab_address};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
 use crate::error::ScanError;
 use crate::evasion::Evasion;
+use crate::identity::{Identity, Signature};
+use crate::lanes::TRIES_MAX;
 use crate::pace::Pace;
 use crate::timing::{Parallelism, Timing};
 
@@ -35,6 +40,8 @@ pub struct ScanPlan {
     pub detect: Detect,
     /// Whose IP identification an idle scan reads; nothing else has one.
     pub zombie: Option<Zombie>,
+    /// Which part of a scan that several threads share; see [`ScanPlan::shards`].
+    pub part: u8,
     /// Of the order, the source ports and the numbers that identify the probes.
     pub seed: u64,
 }
@@ -86,6 +93,7 @@ impl ScanPlan {
             evasion: Evasion::default(),
             detect: Detect::default(),
             zombie: None,
+            part: 0,
             seed,
         }
     }
@@ -131,12 +139,25 @@ impl ScanPlan {
             return vec![self.clone()];
         }
         let ports: Vec<u16> = self.ports.iter().collect();
-        let part = |(index, ports): (usize, &[u16])| Self {
-            ports: ports.iter().copied().collect(),
-            seed: self.seed.wrapping_add((index as u64) << 32),
-            ..self.clone()
-        };
-        ports.chunks(ports.len().div_ceil(threads)).enumerate().map(part).collect()
+        let chunks = (0_u8..).zip(ports.chunks(ports.len().div_ceil(threads)));
+        chunks
+            .map(|(part, ports)| Self { part, ports: ports.iter().copied().collect(), ..self.clone() })
+            .collect()
+    }
+
+    /// The source ports of its tries, where each has its own: replies by TCP or UDP come back to these.
+    pub fn source_ports(&self) -> Option<RangeInclusive<u16>> {
+        let first = self.signature()?.base_port + u16::from(self.part * TRIES_MAX);
+        Some(first..=first + u16::from(TRIES_MAX) - 1)
+    }
+
+    /// By what replies are known, where nothing but a scan's own key and its tries' source ports tells; the tries of its
+    /// parts are numbered through. `None` where an evasion or the technique makes it more than that.
+    pub fn signature(&self) -> Option<Signature> {
+        let is_plain = self.evasion == Evasion::default()
+            && matches!(self.technique.protocol(), Protocol::Tcp | Protocol::Udp)
+            && self.technique != Technique::Idle;
+        is_plain.then(|| Identity::new(self, &mut ChaCha8Rng::seed_from_u64(self.seed)).signature())
     }
 }
 

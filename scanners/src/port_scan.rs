@@ -19,6 +19,7 @@ use crate::pace::Schedule;
 use crate::packet::{Answer, FollowUp, Reader, Writer};
 use crate::patience::Patience;
 use crate::plan::ScanPlan;
+use crate::scan::{Consult, Told};
 use crate::technique::{self, Aftermath};
 use crate::timing::Template;
 use crate::trickle::{Expired, Trickle};
@@ -36,6 +37,8 @@ pub(crate) struct PortScan {
     ticks: Ticks,
     /// When it was polled last.
     now: Stamp,
+    /// Ports that were asked since somebody last looked for their replies elsewhere.
+    recent: Vec<u16>,
     /// How many probes are awaited.
     unanswered: u64,
     /// Packets of connections that the target accepted.
@@ -56,8 +59,7 @@ impl PortScan {
     /// Prepares a scan of a plan that was checked.
     pub(crate) fn new(plan: &ScanPlan) -> Result<Self, ScanError> {
         let template = plan.timing.template();
-        let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
-        let identity = Identity::new(plan, &mut random);
+        let identity = Identity::new(plan, &mut ChaCha8Rng::seed_from_u64(plan.seed));
         Ok(Self {
             technique: plan.technique,
             aftermath: technique::find(plan.technique)?.aftermath(),
@@ -65,9 +67,10 @@ impl PortScan {
             writer: Writer::new(plan, identity.clone())?,
             reader: Reader::new(plan, identity),
             cells: Cells::new(&plan.cells()),
-            lanes: Lanes::new(ordered(plan, &mut random)),
+            lanes: Lanes::new(ordered(plan)),
             ticks: Ticks::default(),
             now: Stamp(0),
+            recent: Vec::new(),
             unanswered: 0,
             follow_ups: VecDeque::new(),
             patience: Patience::new(template),
@@ -98,6 +101,23 @@ impl PortScan {
         if let Some(answer) = self.reader.read(packet) {
             self.now = self.now.max(now);
             self.accept(&answer);
+        }
+    }
+
+    /// See [`crate::Scan::consult`].
+    pub(crate) fn consult(&mut self, now: Stamp, which: Consult, told: impl Fn(u16) -> Option<Told>) {
+        self.now = self.now.max(now);
+        let recent = std::mem::take(&mut self.recent);
+        let ports = match which {
+            Consult::Recent => recent,
+            Consult::Awaited => self.cells.awaited().collect(),
+        };
+        for port in ports {
+            if let Some(told) = told(port) {
+                let handshake = told.opened.map(|opened| self.reader.handshake(port, told.attempt, opened));
+                let Told { attempt, reply, ttl, .. } = told;
+                self.accept(&Answer { port, attempt, reply, ttl, handshake });
+            }
         }
     }
 
@@ -174,6 +194,7 @@ impl PortScan {
     fn send(&mut self, port: u16, batch: &mut Batch) {
         let attempt = self.cells.ask(port, self.ticks.at(self.now));
         self.writer.probe(port, attempt, batch);
+        self.recent.push(port);
         self.unanswered += 1;
         self.probes_sent += 1;
         self.schedule.on_probe(self.now);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use scandrill_model::{ScanResult, Stamp, Technique};
+use scandrill_model::{Reply, ScanResult, Stamp, Technique};
 
 use crate::batch::Batch;
 use crate::error::ScanError;
@@ -30,6 +30,28 @@ pub struct Listening {
     pub addresses: IpNet,
     /// The destination ports of TCP, UDP and SCTP replies.
     pub ports: RangeInclusive<u16>,
+}
+
+/// About whom to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consult {
+    /// The ports that were asked since the last time: on a lab's link their replies have come.
+    Recent,
+    /// All that are awaited.
+    Awaited,
+}
+
+/// A reply that somebody else read and believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Which try was answered, from 0.
+    pub attempt: u8,
+    /// What came back.
+    pub reply: Reply,
+    /// Its time to live or hop limit.
+    pub ttl: u8,
+    /// The sequence number and the time stamp of a SYN-ACK.
+    pub opened: Option<(u32, Option<u32>)>,
 }
 
 impl Scan {
@@ -60,6 +82,14 @@ impl Scan {
         match &mut self.0 {
             Kind::Ports(scan) => scan.receive(now, packet),
             Kind::Idle(scan) => scan.receive(now, packet),
+        }
+    }
+
+    /// Asks somebody else who reads replies, such as a program in the kernel, what he knows of the ports that are still
+    /// awaited. An idle scan has nobody to ask.
+    pub fn consult(&mut self, now: Stamp, which: Consult, told: impl Fn(u16) -> Option<Told>) {
+        if let Kind::Ports(scan) = &mut self.0 {
+            scan.consult(now, which, told);
         }
     }
 

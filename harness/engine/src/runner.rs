@@ -172,7 +172,11 @@ fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
         Ok(job) => job,
         Err(error) => return vec![problem("writing the job", error.to_string())],
     };
-    let options = WorkerOptions { captures: Some(folder.to_owned()), ..WorkerOptions::default() };
+    let options = WorkerOptions {
+        captures: Some(folder.to_owned()),
+        verdicts: plan.verdicts,
+        ..WorkerOptions::default()
+    };
     let mut worker = match Worker::start(&job, &options) {
         Ok(worker) => worker,
         Err(error) => return vec![problem("starting the worker", error.to_string())],

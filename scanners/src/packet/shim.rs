@@ -70,6 +70,20 @@ impl Reader {
         let flags = plan.technique.probe_flags().unwrap_or(TcpFlags::NONE);
         Self { identity, inner: read::Reader::new(endpoints, plan.technique.protocol(), flags) }
     }
+    pub(crate) fn handshake(
+        &self,
+        port: u16,
+        attempt: u8,
+        (sequence, timestamp): (u32, Option<u32>),
+    ) -> Handshake {
+        let mark = self.identity.mark(port, attempt);
+        let mark = crate::identity::Mark {
+            sequence: mark.sequence.wrapping_add(1),
+            acknowledgement: sequence.wrapping_add(1),
+            ..mark
+        };
+        Handshake { mark, timestamp }
+    }
     pub(crate) fn read(&self, packet: &[u8]) -> Option<Answer> {
         let answer = self.inner.read(&self.identity, packet)?;
         Some(Answer {

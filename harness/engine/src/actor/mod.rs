@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use scandrill_lab::Lab;
+use scandrill_lab::{Lab, VerdictSource};
 
 use crate::plan::{Plan, RedPlan};
 use crate::run::{Log, Trouble, Window};
@@ -26,9 +26,16 @@ struct Waiting<'a> {
 }
 
 /// Runs all actors to their end.
-pub async fn act<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<Acted<'a>>, Trouble> {
-    let reds =
-        plan.reds.iter().map(|red| Waiting { after: &red.after, run: Box::pin(run_red(red, lab, log)) });
+pub async fn act<'a>(
+    plan: &'a Plan,
+    lab: &'a Lab,
+    log: &'a Log,
+    verdicts: Option<&'a VerdictSource>,
+) -> Result<Vec<Acted<'a>>, Trouble> {
+    let reds = plan
+        .reds
+        .iter()
+        .map(|red| Waiting { after: &red.after, run: Box::pin(run_red(red, lab, log, verdicts)) });
     let greens = plan.greens.iter().map(|green| Waiting {
         after: &green.after,
         run: Box::pin(async move {
@@ -53,7 +60,12 @@ pub async fn act<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<A
     }
 }
 
-async fn run_red<'a>(red: &'a RedPlan, lab: &'a Lab, log: &'a Log) -> Done<'a> {
-    let window = red::run(red, lab, log).await?;
+async fn run_red<'a>(
+    red: &'a RedPlan,
+    lab: &'a Lab,
+    log: &'a Log,
+    verdicts: Option<&'a VerdictSource>,
+) -> Done<'a> {
+    let window = red::run(red, lab, log, verdicts).await?;
     Ok((red.name.as_str(), Some((red, window))))
 }

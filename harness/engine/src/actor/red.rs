@@ -1,21 +1,26 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
-use scandrill_lab::{Host, Lab, clock, wait};
+use scandrill_lab::{Host, Lab, VerdictSource, clock, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
 use scandrill_scanners::nmap;
 
-use super::drive::builtin;
+use super::drive::{builtin, fastest};
 use crate::plan::{LookPlan, RedPlan, Vantage, nmap_command};
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
 use crate::scenario::Scanner;
 
 /// Scans, and looks at the ban.
-pub async fn run(red: &RedPlan, lab: &Lab, log: &Log) -> Result<Window, Trouble> {
+pub async fn run(
+    red: &RedPlan,
+    lab: &Lab,
+    log: &Log,
+    verdicts: Option<&VerdictSource>,
+) -> Result<Window, Trouble> {
     let host = lab.host(&red.from.host).trouble("finding a host")?;
     log.emit(What::ActorStarted { actor: red.name.clone(), source: red.scan.source });
     let start = clock::now();
     let result = match red.scanner {
-        Scanner::Builtin => builtin(host, &red.from, &red.scan).await?,
+        Scanner::Builtin => fastest(host, &red.from, &red.scan, verdicts).await?,
         Scanner::Nmap => by_nmap(host, red).await?,
     };
     let window = window_from(start);

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::address::AddressPlan;
 pub use self::address::{REFERENCE, TARGET};
 pub use self::expect::{possible_states, silent_by_nature};
+use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::BadFile;
 use crate::case::Case;
 use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Red, Scanner, Scenario};
@@ -60,6 +61,10 @@ pub struct Plan {
     pub claim: Option<ClaimPlan>,
     /// Has the machine alone.
     pub exclusive: bool,
+    /// Whether the built-in scanner's replies are read inside the kernel, where that can be had: a large scan's are.
+    pub verdicts: bool,
+    /// Whether captures watch it. Only a benchmark that measures what they cost does without; its case cannot be judged.
+    pub watched: bool,
     /// A case that takes longer than this could not be judged.
     pub deadline: Millis,
 }
@@ -224,6 +229,7 @@ impl Planner<'_> {
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
+        let verdicts = reds.iter().any(|red| red.scanner == Scanner::Builtin && is_worth_a_table(&red.scan));
         Ok(Plan {
             case: self.case.name(),
             scenario: scenario.name.clone(),
@@ -251,6 +257,8 @@ impl Planner<'_> {
                 .as_ref()
                 .map(|claim| ClaimPlan { actor: claim.actor.clone(), predicts: claim.predicts.clone() }),
             exclusive: scenario.exclusive,
+            verdicts,
+            watched: true,
         })
     }
 

@@ -7,7 +7,7 @@ mod watch;
 
 use std::os::fd::OwnedFd;
 
-use scandrill_lab::{Host, Inside, Lab, clock};
+use scandrill_lab::{Host, Inside, Lab, VerdictSource, clock};
 use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,12 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     let log = Log::new(inside.events);
     let done = serde_json::from_slice::<Job>(&job).trouble("reading the job").and_then(|job| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.trouble("starting the worker's runtime")?.block_on(live(job, &log, inside.captures))
+        runtime.trouble("starting the worker's runtime")?.block_on(live(
+            job,
+            &log,
+            inside.captures,
+            inside.verdicts,
+        ))
     });
     match done {
         Ok(()) => 0,
@@ -49,7 +54,12 @@ pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     }
 }
 
-async fn live(job: Job, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trouble> {
+async fn live(
+    job: Job,
+    log: &Log,
+    captures: Option<OwnedFd>,
+    verdicts: Option<VerdictSource>,
+) -> Result<(), Trouble> {
     let (plan, shell) = match job {
         Job::Case(plan) => (plan, None),
         Job::Shell { plan, host } => (plan, Some(host)),
@@ -59,7 +69,7 @@ async fn live(job: Job, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trou
     let lab = Lab::build(&plan.lab).await.trouble("building the lab")?;
     log.emit(What::LabBuilt { hosts: plan.lab.hosts.len() });
     let lived = match shell {
-        None => in_lab(&plan, &lab, log, captures).await,
+        None => in_lab(&plan, &lab, log, captures, verdicts.as_ref()).await,
         Some(host) => shell_in(&plan, &lab, log, &host).await,
     };
     let removed = lab.remove().await.trouble("removing the lab");
@@ -70,7 +80,13 @@ async fn live(job: Job, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trou
 }
 
 /// Everything between the lab's first and last moment.
-async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) -> Result<(), Trouble> {
+async fn in_lab(
+    plan: &Plan,
+    lab: &Lab,
+    log: &Log,
+    captures: Option<OwnedFd>,
+    verdicts: Option<&VerdictSource>,
+) -> Result<(), Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     let services =
         scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
@@ -78,7 +94,7 @@ async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) ->
         log.emit(What::ServiceReady { service: service.to_string() });
     }
     let watch = Watch::start(plan, lab).await?;
-    let drilled = drill(plan, lab, log).await;
+    let drilled = drill(plan, lab, log, verdicts).await;
     let seen = watch.stop(log).await?;
     if let Some(directory) = captures {
         seen.keep(&directory)?;
@@ -98,13 +114,18 @@ async fn in_lab(plan: &Plan, lab: &Lab, log: &Log, captures: Option<OwnedFd>) ->
 }
 
 /// Control, defense, actors, defense off; gives when each red actor scanned.
-async fn drill<'a>(plan: &'a Plan, lab: &'a Lab, log: &'a Log) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+async fn drill<'a>(
+    plan: &'a Plan,
+    lab: &'a Lab,
+    log: &'a Log,
+    verdicts: Option<&'a VerdictSource>,
+) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     control(plan, lab, log).await?;
     let limits =
         scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
     let blue = Blue::install(plan, lab, log).await?;
-    let attacked = attack(plan, lab, log, &blue).await;
+    let attacked = attack(plan, lab, log, verdicts, &blue).await;
     let off = blue.remove(log).await;
     let acted = attacked?;
     off?;
@@ -134,11 +155,12 @@ async fn attack<'a>(
     plan: &'a Plan,
     lab: &'a Lab,
     log: &'a Log,
+    verdicts: Option<&'a VerdictSource>,
     blue: &Blue<'_>,
 ) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     canary(plan, lab, log, Moment::Before).await?;
     forget_neighbours(plan, lab).await?;
-    let acted = actor::act(plan, lab, log).await?;
+    let acted = actor::act(plan, lab, log, verdicts).await?;
     canary(plan, lab, log, Moment::After).await?;
     blue.read_back(lab, log, Moment::After).await?;
     Ok(acted)
