@@ -19,6 +19,7 @@ mod lab;
 mod links;
 mod loader;
 mod loss;
+mod nudge;
 mod packet_socket;
 mod pcapng;
 mod process;
@@ -40,6 +41,7 @@ pub use host::{Host, Task};
 pub use install::{Installed, install};
 pub use lab::Lab;
 pub use loss::{Loss, Lost};
+pub use nudge::nudging;
 pub use packet_socket::{PacketSocket, Wanted};
 pub use pcapng::write_pcapng;
 pub use process::{

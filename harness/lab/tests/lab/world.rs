@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, Wanted, decode, install,
+    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, Wanted, decode, install, nudging,
     snapshot, start_services, wait, zombie_steps,
 };
 use scandrill_model::{CommandLine, Loader, PerMille, Speaks, Step};
@@ -20,6 +20,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_loss_is_no_part_of_a_defense", |_| within(loss_and_defense())),
     ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
     ("one_host_answers_for_whole_prefixes", |_| within(many_addresses())),
+    ("a_nudge_wakes_those_who_listen_while_work_goes_on", |_| within(nudges())),
     ("nmap_reads_ports_by_a_zombie", |_| within(idle_scan())),
 ];
 
@@ -197,5 +198,27 @@ async fn many_addresses() -> Done {
             answered.map_err(|error| format!("{speaks} to {address}: {error}"))?;
         }
     }
+    Ok(lab.remove().await?)
+}
+
+/// Frames that no decoder takes for packets pass both ends while work goes on.
+async fn nudges() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let red = lab.host("red")?;
+    let captures =
+        [Capture::start(red, "eth0", 100).await?, Capture::start(lab.host("target")?, "eth0", 100).await?];
+    let seen = |captured: &[CapturedPacket]| {
+        captured.iter().filter(|packet| packet.bytes[12..14] == [0x88, 0xb5] && packet.length == 60).count()
+    };
+    let three = async || Ok((seen(&captures[1].so_far()) >= 3).then_some(()));
+    nudging(red, "eth0", wait::until("three nudges", PATIENCE, three)).await?;
+    let [at_red, at_target] = captures;
+    let (at_red, at_target) = (at_red.stop().await?.packets, at_target.stop().await?.packets);
+    assert_eq!(seen(&at_red), seen(&at_target));
+    assert!(
+        at_red.iter().filter(|packet| packet.bytes[12..14] == [0x88, 0xb5]).all(|it| decode(it).is_none())
+    );
+    let failed = nudging(red, "eth7", std::future::pending::<Result<(), LabError>>()).await.unwrap_err();
+    assert_eq!(failed.to_string(), "nudge the listeners on eth7: ENODEV: No such device");
     Ok(lab.remove().await?)
 }
