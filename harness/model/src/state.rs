@@ -162,6 +162,17 @@ impl Reason {
     pub fn of(technique: Technique, reply: Option<Reply>) -> Self {
         Self(reason_word(technique, reply).to_owned())
     }
+
+    /// None of nmap's: the scanner says nothing of the port, and names only what answered. There may have been an
+    /// answer that it lost.
+    pub fn not_reported() -> Self {
+        Self("not-reported".to_owned())
+    }
+
+    /// Whether it stands for no reply.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.0.as_str(), "no-response" | "not-reported" | "no-ipid-change")
+    }
 }
 
 /// nmap's words (portreasons.cc), as nmap 7.93 printed them in labs.
@@ -171,10 +182,13 @@ fn reason_word(technique: Technique, reply: Option<Reply>) -> &'static str {
     }
     let Some(reply) = reply.filter(|reply| tells(technique, *reply)) else { return "no-response" };
     match reply {
-        Reply::Tcp { flags, .. } if flags.contains(TcpFlags::RST) => match technique {
-            Technique::TcpConnect => "conn-refused",
-            _ => "reset",
-        },
+        Reply::Tcp { flags, .. } if flags.contains(TcpFlags::RST) => {
+            if technique == Technique::TcpConnect {
+                "conn-refused"
+            } else {
+                "reset"
+            }
+        }
         Reply::Tcp { flags, .. } if flags.contains(TcpFlags::ACK) => "syn-ack",
         // A handshake whose two halves come apart (<https://nmap.org/misc/split-handshake.pdf>).
         Reply::Tcp { .. } => "split-handshake-syn",
@@ -280,46 +294,57 @@ pub fn tells(technique: Technique, reply: Reply) -> bool {
 /// The one table: what a scanner that sent `technique` may conclude from `reply`, where `None` is silence.
 /// Source: nmap's reference guide, "Port Scanning Techniques", and what nmap 7.93 printed in labs.
 pub fn state_of(technique: Technique, reply: Option<Reply>) -> PortState {
-    use PortState::{Closed, ClosedFiltered, Filtered, Open, Unfiltered};
-    use Technique as T;
     let Some(reply) = reply.filter(|reply| tells(technique, *reply)) else {
         return silent_state(technique);
     };
-    match (technique, reply) {
-        // What does not make the zombie answer shows nothing: a reset, a refusal.
-        (T::Idle, Reply::IpIdChange) => Open,
-        (T::Idle, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::SYN | TcpFlags::ACK) => Open,
-        (T::Idle, _) => ClosedFiltered,
+    match reply {
+        Reply::Tcp { flags, .. } if technique == Technique::Idle => idle_state(flags),
+        Reply::Unreachable(_) if technique == Technique::Idle => PortState::ClosedFiltered,
+        Reply::Tcp { flags, window } => segment_state(technique, flags, window),
+        Reply::Unreachable(what) => error_state(technique, what),
+        Reply::SctpAbort => PortState::Closed,
+        Reply::Udp
+        | Reply::SctpInitAck
+        | Reply::Protocol
+        | Reply::EchoReply
+        | Reply::TimestampReply
+        | Reply::AddressMaskReply
+        | Reply::ArpReply
+        | Reply::NeighborAdvertisement
+        | Reply::IpIdChange => PortState::Open,
+    }
+}
+
+/// What the target's segment makes the zombie show: it answers nothing but a SYN-ACK.
+fn idle_state(flags: TcpFlags) -> PortState {
+    if flags.contains(TcpFlags::SYN | TcpFlags::ACK) { PortState::Open } else { PortState::ClosedFiltered }
+}
+
+fn segment_state(technique: Technique, flags: TcpFlags, window: u16) -> PortState {
+    let betrayed = technique == Technique::TcpWindow && window > 0;
+    if technique == Technique::TcpAck {
+        PortState::Unfiltered
+    } else if flags.contains(TcpFlags::RST) && !betrayed {
+        PortState::Closed
+    } else {
+        PortState::Open
+    }
+}
+
+fn error_state(technique: Technique, what: Unreachable) -> PortState {
+    use Technique as T;
+    use Unreachable as U;
+    match (technique, what) {
         // A connecting socket takes a port-unreachable for a refusal (ECONNREFUSED), so nmap -sT does too.
-        (T::Udp | T::TcpConnect, Reply::Unreachable(Unreachable::Port)) => Closed,
-        (T::IpProtocol, Reply::Unreachable(Unreachable::Port)) => Open,
-        (T::IpProtocol, Reply::Unreachable(Unreachable::Protocol | Unreachable::NextHeader)) => Closed,
-        (_, Reply::Unreachable(Unreachable::HeaderField)) => Open,
-        // See `socket_error_word`.
-        (T::TcpConnect, Reply::Unreachable(Unreachable::NextHeader)) => Open,
-        (
-            T::IcmpEcho | T::IcmpTimestamp | T::IcmpNetmask | T::Arp,
-            Reply::Unreachable(Unreachable::Port | Unreachable::Protocol),
-        ) => Open,
-        (_, Reply::Unreachable(_)) => Filtered,
-        (T::TcpAck, Reply::Tcp { .. }) => Unfiltered,
-        (T::TcpWindow, Reply::Tcp { window, .. }) if window == 0 => Closed,
-        (T::TcpWindow, Reply::Tcp { .. }) => Open,
-        (_, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => Closed,
-        (_, Reply::SctpAbort) => Closed,
-        (
-            _,
-            Reply::Tcp { .. }
-            | Reply::Udp
-            | Reply::SctpInitAck
-            | Reply::Protocol
-            | Reply::EchoReply
-            | Reply::TimestampReply
-            | Reply::AddressMaskReply
-            | Reply::ArpReply
-            | Reply::NeighborAdvertisement
-            | Reply::IpIdChange,
-        ) => Open,
+        (T::Udp | T::TcpConnect, U::Port) | (T::IpProtocol, U::Protocol | U::NextHeader) => PortState::Closed,
+        // Who answers for a part of the packet has understood the rest. Of the socket's, see `socket_error_word`.
+        (_, U::HeaderField)
+        | (T::TcpConnect, U::NextHeader)
+        | (T::IpProtocol, U::Port)
+        | (T::IcmpEcho | T::IcmpTimestamp | T::IcmpNetmask | T::Arp, U::Port | U::Protocol) => {
+            PortState::Open
+        }
+        _ => PortState::Filtered,
     }
 }
 
