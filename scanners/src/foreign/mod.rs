@@ -2,14 +2,15 @@
 //! command lines and a reader of what they print; somebody else runs them.
 //!
 //! A scanner that says less than it was asked is not corrected: what it keeps silent about is in its result as such
-//! ([`scandrill_model::Reason::not_reported`]), and whoever compares sees what it missed.
+//! ([`Reason::not_reported`]), and whoever compares sees what it missed.
 
+mod masscan;
 pub mod nmap;
 mod xml;
 
 use std::collections::BTreeMap;
 
-use scandrill_model::{CellRead, CommandLine, ScanResult};
+use scandrill_model::{CellRead, CommandLine, Reason, ScanResult, state_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ScanError;
@@ -72,7 +73,7 @@ pub struct Nic {
 
 /// All of them.
 pub fn foreign_scanners() -> &'static [&'static dyn Foreign] {
-    &[&nmap::Nmap]
+    &[&nmap::Nmap, &masscan::Masscan]
 }
 
 /// The one of that name.
@@ -86,6 +87,23 @@ fn refuse(scanner: &'static str, demands: &[(&str, bool)]) -> Result<(), ScanErr
         Some((what, _)) => Err(ScanError::CannotDo { scanner, what: (*what).to_owned() }),
         None => Ok(()),
     }
+}
+
+/// `52:54:00:12:34:56`.
+fn ethernet(address: [u8; 6]) -> String {
+    address.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// The result of a scanner that reports only what answered, and asks each port once: the rest reads as silence does.
+fn with_silence(heard: &BTreeMap<u16, CellRead>, plan: &ScanPlan) -> ScanResult {
+    let cell = |port| match heard.get(&port) {
+        Some(cell) => cell.clone(),
+        None => CellRead {
+            probes: Some(1),
+            ..CellRead::new(port, state_of(plan.technique, None), Reason::not_reported())
+        },
+    };
+    ScanResult::from_cells(plan.cells().iter().map(cell))
 }
 
 /// Adds a cell, which must be one of the plan's and new.
