@@ -7,6 +7,7 @@
 mod masscan;
 pub mod nmap;
 mod xml;
+mod zmap;
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ pub struct Nic {
 
 /// All of them.
 pub fn foreign_scanners() -> &'static [&'static dyn Foreign] {
-    &[&nmap::Nmap, &masscan::Masscan]
+    &[&nmap::Nmap, &masscan::Masscan, &zmap::Zmap]
 }
 
 /// The one of that name.
