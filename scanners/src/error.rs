@@ -1,4 +1,4 @@
-//! What can be wrong with a plan or with nmap's report.
+//! What can be wrong with a plan or with another scanner's report.
 
 use std::net::IpAddr;
 
@@ -45,16 +45,24 @@ pub enum ScanError {
     /// The registry has no such technique.
     #[error("scanning with {0}: no such technique is registered")]
     Unregistered(Technique),
-    /// nmap's report is not XML.
-    #[error("reading nmap's report: {0}")]
+    /// The plan asks another scanner for what it does not have.
+    #[error("scanning with {scanner}: it cannot do {what}")]
+    CannotDo {
+        /// The scanner.
+        scanner: &'static str,
+        /// What was asked.
+        what: String,
+    },
+    /// The report is not XML.
+    #[error("reading the report: {0}")]
     Xml(String),
-    /// nmap says itself that it failed.
-    #[error("reading nmap's report: nmap did not finish: {0}")]
+    /// The scanner says itself that it failed, or does not say that it finished.
+    #[error("reading the report: the scan did not finish: {0}")]
     Unfinished(String),
-    /// Something that must be in nmap's report is not, or says what nobody understands.
-    #[error("reading nmap's report: {0}")]
+    /// Something that must be in the report is not, or says what nobody understands.
+    #[error("reading the report: {0}")]
     Report(String),
-    /// Ports that were asked about are not in nmap's report.
-    #[error("reading nmap's report: it says nothing about port {0}")]
+    /// Ports that were asked about are not in the report.
+    #[error("reading the report: it says nothing about port {0}")]
     Uncovered(PortSet),
 }

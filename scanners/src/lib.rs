@@ -2,8 +2,8 @@
 //!
 //! A [`Scan`] is a state machine. It fills [`Batch`]es with packets, is handed the packets that came back, and says
 //! when it wants to be asked again; somebody else sends, receives and waits. A technique is one file that says
-//! what its probe looks like ([`Probe`]); retransmission, congestion and the reading of replies are shared. nmap is
-//! the second scanner: a command line, and a reader of its XML ([`nmap`]).
+//! what its probe looks like ([`Probe`]); retransmission, congestion and the reading of replies are shared. Other
+//! people's scanners are command lines and readers of what they print ([`Foreign`]).
 //!
 //! Architecture invariants: nothing here does I/O or reads a clock; nothing here knows a defense; a state comes
 //! only from [`scandrill_model::state_of`]; no packet is made for an address outside the lab's own ranges.
@@ -13,10 +13,10 @@ mod batch;
 mod cells;
 mod error;
 mod evasion;
+mod foreign;
 mod identity;
 mod idle;
 mod lanes;
-pub mod nmap;
 mod order;
 mod pace;
 mod packet;
@@ -34,6 +34,7 @@ mod window;
 pub use batch::Batch;
 pub use error::ScanError;
 pub use evasion::{Evasion, Sources, SynShape};
+pub use foreign::{Foreign, Habits, Nic, SourceOwner, foreign_scanner, foreign_scanners, nmap};
 pub use identity::Signature;
 pub use lanes::TRIES_MAX;
 pub use pace::{Burst, Pace};

@@ -216,6 +216,7 @@ fn plan() -> Outcome<LabPlan> {
 
 fn end(host: &str, number: u8) -> Outcome<InterfacePlan> {
     Ok(InterfacePlan {
+        loss: scandrill_model::PerMille::NONE,
         host: host.to_owned(),
         name: "eth0".to_owned(),
         mac: [2, 0, 0, 0, 0, number],

@@ -145,10 +145,9 @@ impl ScanResult {
 
     /// The ports for which some reply came, positive or not.
     pub fn answered(&self) -> PortSet {
-        let silent = |reason: &Reason| reason.0 == "no-response";
         self.groups
             .iter()
-            .filter(|group| !silent(&group.reason))
+            .filter(|group| !group.reason.is_silence())
             .flat_map(|group| group.ports.iter())
             .collect()
     }

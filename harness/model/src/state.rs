@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
-use crate::technique::{TcpFlags, Technique};
+use crate::technique::{Asks, TcpFlags, Technique};
 
 /// nmap's six port states (<https://nmap.org/book/man-port-scanning-basics.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,8 +95,10 @@ pub enum Unreachable {
     NetProhibited,
     /// ICMP 3/10.
     HostProhibited,
-    /// ICMP 3/13; ICMPv6 1/1.
+    /// ICMP 3/13.
     AdminProhibited,
+    /// ICMPv6 1/1. A connecting socket hears of it what it does not hear of ICMP's: EACCES, not EHOSTUNREACH.
+    DestinationProhibited,
     /// ICMPv6 1/0 (no route to destination).
     NoRoute,
     /// ICMPv6 1/2 (beyond scope of source address).
@@ -105,18 +107,19 @@ pub enum Unreachable {
     Policy,
     /// ICMPv6 1/6 (reject route to destination).
     RejectRoute,
-    /// ICMP 11; ICMPv6 3: the packet's time to live ran out on its way.
+    /// ICMP 11: the packet's time to live ran out on its way.
     TimeExceeded,
+    /// ICMPv6 3: the packet's hop limit ran out on its way. nmap's port scans take no notice of it.
+    HopLimitExceeded,
     /// ICMPv6 4/0 (erroneous header field): the header was understood.
     HeaderField,
     /// ICMPv6 4/1 (unrecognized next header).
     NextHeader,
-    /// Any other code of ICMP 3, ICMPv6 1 or ICMPv6 4.
-    Other,
 }
 
 impl Unreachable {
-    /// The meaning of an ICMP message; `None` when it is no error that ends a probe (RFC 792, RFC 1812).
+    /// The meaning of an ICMP message (RFC 792, RFC 1812); `None` when it is no error that nmap ends a probe by, as
+    /// the other codes of type 3 are (`get_pcap_result` in its scan_engine_raw.cc).
     pub fn from_icmp(kind: u8, code: u8) -> Option<Self> {
         Some(match (kind, code) {
             (3, 0) => Self::Net,
@@ -126,26 +129,24 @@ impl Unreachable {
             (3, 9) => Self::NetProhibited,
             (3, 10) => Self::HostProhibited,
             (3, 13) => Self::AdminProhibited,
-            (3, _) => Self::Other,
             (11, _) => Self::TimeExceeded,
             _ => return None,
         })
     }
 
-    /// The meaning of an ICMPv6 message; `None` when it is no error that ends a probe (RFC 4443, section 3).
+    /// The meaning of an ICMPv6 message (RFC 4443, section 3); `None` as with ICMP.
     pub fn from_icmpv6(kind: u8, code: u8) -> Option<Self> {
         Some(match (kind, code) {
             (1, 0) => Self::NoRoute,
-            (1, 1) => Self::AdminProhibited,
+            (1, 1) => Self::DestinationProhibited,
             (1, 2) => Self::BeyondScope,
             (1, 3) => Self::Host,
             (1, 4) => Self::Port,
             (1, 5) => Self::Policy,
             (1, 6) => Self::RejectRoute,
-            (3, _) => Self::TimeExceeded,
+            (3, _) => Self::HopLimitExceeded,
             (4, 0) => Self::HeaderField,
             (4, 1) => Self::NextHeader,
-            (1 | 4, _) => Self::Other,
             _ => return None,
         })
     }
@@ -161,33 +162,49 @@ impl Reason {
     pub fn of(technique: Technique, reply: Option<Reply>) -> Self {
         Self(reason_word(technique, reply).to_owned())
     }
-}
 
-fn reason_word(technique: Technique, reply: Option<Reply>) -> &'static str {
-    match reply {
-        _ if technique == Technique::Idle => idle_word(reply),
-        None => "no-response",
-        Some(Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::SYN | TcpFlags::ACK) => "syn-ack",
-        Some(Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => refusal_word(technique, "reset"),
-        Some(Reply::Tcp { .. }) => "tcp-response",
-        Some(Reply::Udp) => "udp-response",
-        Some(Reply::SctpInitAck) => "init-ack",
-        Some(Reply::SctpAbort) => "abort",
-        Some(Reply::Protocol) => "proto-response",
-        Some(Reply::EchoReply) => "echo-reply",
-        Some(Reply::TimestampReply) => "timestamp-reply",
-        Some(Reply::AddressMaskReply) => "addressmask-reply",
-        Some(Reply::ArpReply) => "arp-response",
-        Some(Reply::NeighborAdvertisement) => "nd-response",
-        Some(Reply::IpIdChange) => "ipid-change",
-        Some(Reply::Unreachable(Unreachable::Port)) => refusal_word(technique, "port-unreach"),
-        Some(Reply::Unreachable(what)) => error_word(what),
+    /// None of nmap's: the scanner says nothing of the port, and names only what answered. There may have been an
+    /// answer that it lost.
+    pub fn not_reported() -> Self {
+        Self("not-reported".to_owned())
+    }
+
+    /// Whether it stands for no reply.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.0.as_str(), "no-response" | "not-reported" | "no-ipid-change")
     }
 }
 
-/// A connecting socket hears the same of a reset and of a port-unreachable: ECONNREFUSED.
-fn refusal_word(technique: Technique, word: &'static str) -> &'static str {
-    if technique == Technique::TcpConnect { "conn-refused" } else { word }
+/// nmap's words (portreasons.cc), as nmap 7.93 printed them in labs.
+fn reason_word(technique: Technique, reply: Option<Reply>) -> &'static str {
+    if technique == Technique::Idle {
+        return idle_word(reply);
+    }
+    let Some(reply) = reply.filter(|reply| tells(technique, *reply)) else { return "no-response" };
+    match reply {
+        Reply::Tcp { flags, .. } if flags.contains(TcpFlags::RST) => {
+            if technique == Technique::TcpConnect {
+                "conn-refused"
+            } else {
+                "reset"
+            }
+        }
+        Reply::Tcp { flags, .. } if flags.contains(TcpFlags::ACK) => "syn-ack",
+        // A handshake whose two halves come apart (<https://nmap.org/misc/split-handshake.pdf>).
+        Reply::Tcp { .. } => "split-handshake-syn",
+        Reply::Udp => "udp-response",
+        Reply::SctpInitAck => "init-ack",
+        Reply::SctpAbort => "abort",
+        Reply::Protocol => "proto-response",
+        Reply::EchoReply => "echo-reply",
+        Reply::TimestampReply => "timestamp-reply",
+        Reply::AddressMaskReply => "addressmask-reply",
+        Reply::ArpReply => "arp-response",
+        Reply::NeighborAdvertisement => "nd-response",
+        Reply::IpIdChange => "ipid-change",
+        Reply::Unreachable(what) if technique == Technique::TcpConnect => socket_error_word(what),
+        Reply::Unreachable(what) => error_word(what),
+    }
 }
 
 /// Whoever looks through a zombie learns whether the target made the zombie answer, and nothing else.
@@ -195,7 +212,7 @@ fn idle_word(reply: Option<Reply>) -> &'static str {
     if state_of(Technique::Idle, reply) == PortState::Open { "ipid-change" } else { "no-ipid-change" }
 }
 
-/// nmap's words for ICMP's and ICMPv6's errors (portreasons.cc).
+/// For ICMP's and ICMPv6's errors.
 fn error_word(what: Unreachable) -> &'static str {
     match what {
         Unreachable::Net => "net-unreach",
@@ -205,51 +222,129 @@ fn error_word(what: Unreachable) -> &'static str {
         Unreachable::NetProhibited => "net-prohibited",
         Unreachable::HostProhibited => "host-prohibited",
         // nmap calls the policy's refusal by the same name.
-        Unreachable::AdminProhibited | Unreachable::Policy => "admin-prohibited",
+        Unreachable::AdminProhibited | Unreachable::DestinationProhibited | Unreachable::Policy => {
+            "admin-prohibited"
+        }
         Unreachable::NoRoute => "no-route",
         Unreachable::BeyondScope => "beyond-scope",
         Unreachable::RejectRoute => "reject-route",
-        Unreachable::TimeExceeded => "time-exceeded",
+        Unreachable::TimeExceeded | Unreachable::HopLimitExceeded => "time-exceeded",
         Unreachable::HeaderField | Unreachable::NextHeader => "param-problem",
-        Unreachable::Other => "dest-unreach",
+    }
+}
+
+/// For what a connecting socket hears of an error (`icmp_err_convert` in Linux's net/ipv4/icmp.c, `tab_unreach` in
+/// net/ipv6/icmp.c), in the words of nmap's `handleConnectResult`.
+fn socket_error_word(what: Unreachable) -> &'static str {
+    match what {
+        // ENETUNREACH.
+        Unreachable::Net | Unreachable::NetProhibited | Unreachable::NoRoute => "net-unreach",
+        // EHOSTUNREACH.
+        Unreachable::Host
+        | Unreachable::HostProhibited
+        | Unreachable::AdminProhibited
+        | Unreachable::BeyondScope
+        | Unreachable::TimeExceeded
+        | Unreachable::HopLimitExceeded => "host-unreach",
+        // ENOPROTOOPT.
+        Unreachable::Protocol => "proto-unreach",
+        // ECONNREFUSED.
+        Unreachable::Port => "conn-refused",
+        // EACCES.
+        Unreachable::DestinationProhibited | Unreachable::Policy | Unreachable::RejectRoute => {
+            "admin-prohibited"
+        }
+        // EPROTO, which nmap does not know and takes for success.
+        Unreachable::HeaderField | Unreachable::NextHeader => "syn-ack",
+    }
+}
+
+/// Whether nmap concludes anything from `reply` to a probe of `technique`; if not, it is as good as none, and the probe
+/// goes on waiting.
+pub fn tells(technique: Technique, reply: Reply) -> bool {
+    use Technique as T;
+    match reply {
+        Reply::Tcp { flags, .. } => {
+            let reads_syn = matches!(technique, T::TcpSyn | T::TcpConnect | T::TcpFlags(_) | T::Idle);
+            flags.contains(TcpFlags::RST) || reads_syn && flags.contains(TcpFlags::SYN)
+        }
+        // Of a refused ping nmap says nothing, but who has no such port or protocol is there.
+        Reply::Unreachable(what) if technique.asks() == Asks::Host => matches!(
+            what,
+            Unreachable::Port
+                | Unreachable::Protocol
+                | Unreachable::TimeExceeded
+                | Unreachable::HopLimitExceeded
+        ),
+        Reply::Unreachable(Unreachable::HopLimitExceeded) => technique == T::TcpConnect,
+        Reply::Unreachable(_)
+        | Reply::Udp
+        | Reply::SctpInitAck
+        | Reply::SctpAbort
+        | Reply::Protocol
+        | Reply::EchoReply
+        | Reply::TimestampReply
+        | Reply::AddressMaskReply
+        | Reply::ArpReply
+        | Reply::NeighborAdvertisement
+        | Reply::IpIdChange => true,
     }
 }
 
 /// The one table: what a scanner that sent `technique` may conclude from `reply`, where `None` is silence.
-/// Source: nmap's reference guide, "Port Scanning Techniques".
+/// Source: nmap's reference guide, "Port Scanning Techniques", and what nmap 7.93 printed in labs.
 pub fn state_of(technique: Technique, reply: Option<Reply>) -> PortState {
-    use PortState::{Closed, ClosedFiltered, Filtered, Open, Unfiltered};
+    let Some(reply) = reply.filter(|reply| tells(technique, *reply)) else {
+        return silent_state(technique);
+    };
+    match reply {
+        Reply::Tcp { flags, .. } if technique == Technique::Idle => idle_state(flags),
+        Reply::Unreachable(_) if technique == Technique::Idle => PortState::ClosedFiltered,
+        Reply::Tcp { flags, window } => segment_state(technique, flags, window),
+        Reply::Unreachable(what) => error_state(technique, what),
+        Reply::SctpAbort => PortState::Closed,
+        Reply::Udp
+        | Reply::SctpInitAck
+        | Reply::Protocol
+        | Reply::EchoReply
+        | Reply::TimestampReply
+        | Reply::AddressMaskReply
+        | Reply::ArpReply
+        | Reply::NeighborAdvertisement
+        | Reply::IpIdChange => PortState::Open,
+    }
+}
+
+/// What the target's segment makes the zombie show: it answers nothing but a SYN-ACK.
+fn idle_state(flags: TcpFlags) -> PortState {
+    if flags.contains(TcpFlags::SYN | TcpFlags::ACK) { PortState::Open } else { PortState::ClosedFiltered }
+}
+
+fn segment_state(technique: Technique, flags: TcpFlags, window: u16) -> PortState {
+    let betrayed = technique == Technique::TcpWindow && window > 0;
+    if technique == Technique::TcpAck {
+        PortState::Unfiltered
+    } else if flags.contains(TcpFlags::RST) && !betrayed {
+        PortState::Closed
+    } else {
+        PortState::Open
+    }
+}
+
+fn error_state(technique: Technique, what: Unreachable) -> PortState {
     use Technique as T;
-    let Some(reply) = reply else { return silent_state(technique) };
-    match (technique, reply) {
-        // What does not make the zombie answer shows nothing: a reset, a refusal.
-        (T::Idle, Reply::IpIdChange) => Open,
-        (T::Idle, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::SYN | TcpFlags::ACK) => Open,
-        (T::Idle, _) => ClosedFiltered,
+    use Unreachable as U;
+    match (technique, what) {
         // A connecting socket takes a port-unreachable for a refusal (ECONNREFUSED), so nmap -sT does too.
-        (T::Udp | T::TcpConnect, Reply::Unreachable(Unreachable::Port)) => Closed,
-        (T::IpProtocol, Reply::Unreachable(Unreachable::Port)) => Open,
-        (T::IpProtocol, Reply::Unreachable(Unreachable::Protocol | Unreachable::NextHeader)) => Closed,
-        (_, Reply::Unreachable(Unreachable::HeaderField)) => Open,
-        (_, Reply::Unreachable(_)) => Filtered,
-        (T::TcpAck, Reply::Tcp { .. }) => Unfiltered,
-        (T::TcpWindow, Reply::Tcp { window, .. }) if window == 0 => Closed,
-        (T::TcpWindow, Reply::Tcp { .. }) => Open,
-        (_, Reply::Tcp { flags, .. }) if flags.contains(TcpFlags::RST) => Closed,
-        (_, Reply::SctpAbort) => Closed,
-        (
-            _,
-            Reply::Tcp { .. }
-            | Reply::Udp
-            | Reply::SctpInitAck
-            | Reply::Protocol
-            | Reply::EchoReply
-            | Reply::TimestampReply
-            | Reply::AddressMaskReply
-            | Reply::ArpReply
-            | Reply::NeighborAdvertisement
-            | Reply::IpIdChange,
-        ) => Open,
+        (T::Udp | T::TcpConnect, U::Port) | (T::IpProtocol, U::Protocol | U::NextHeader) => PortState::Closed,
+        // Who answers for a part of the packet has understood the rest. Of the socket's, see `socket_error_word`.
+        (_, U::HeaderField)
+        | (T::TcpConnect, U::NextHeader)
+        | (T::IpProtocol, U::Port)
+        | (T::IcmpEcho | T::IcmpTimestamp | T::IcmpNetmask | T::Arp, U::Port | U::Protocol) => {
+            PortState::Open
+        }
+        _ => PortState::Filtered,
     }
 }
 
@@ -318,6 +413,29 @@ mod tests {
             (Technique::Idle, None, "closed|filtered"),
         ] {
             assert_eq!(state_of(technique, reply).to_string(), expected, "{technique} {reply:?}");
+        }
+    }
+
+    /// Beside what the recorded reports of nmap show (in `scanners`): what no report can, as it never comes alone.
+    #[test]
+    fn what_nmap_overlooks_is_as_good_as_silence() {
+        let ack = Reply::Tcp { flags: TcpFlags::ACK, window: 1 };
+        let syn_ack = Reply::Tcp { flags: TcpFlags::SYN | TcpFlags::ACK, window: 1 };
+        let syn = Reply::Tcp { flags: TcpFlags::SYN, window: 1 };
+        let late = Reply::Unreachable(Unreachable::HopLimitExceeded);
+        let refused = Reply::Unreachable(Unreachable::AdminProhibited);
+        for (technique, reply, expected) in [
+            (Technique::TcpSyn, ack, "filtered no-response"),
+            (Technique::TcpSyn, syn, "open split-handshake-syn"),
+            (Technique::TcpAck, syn_ack, "filtered no-response"),
+            (Technique::TcpXmas, syn_ack, "open|filtered no-response"),
+            (Technique::Udp, late, "open|filtered no-response"),
+            (Technique::TcpConnect, late, "filtered host-unreach"),
+            (Technique::IcmpEcho, late, "filtered time-exceeded"),
+            (Technique::IcmpEcho, refused, "filtered no-response"),
+        ] {
+            let (state, reason) = (state_of(technique, Some(reply)), Reason::of(technique, Some(reply)));
+            assert_eq!(format!("{state} {}", reason.0), expected, "{technique} {reply:?}");
         }
     }
 }

@@ -462,7 +462,7 @@ fn needs(of_steps: &[Need], reds: &[RedPlan]) -> Vec<Need> {
 
 /// nmap's own command for a scan, with the interface it must use.
 pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
-    nmap::command(&red.scan, &red.from.interface)
+    Some(nmap::command(&red.scan, &red.from.interface))
 }
 
 /// What the plan's own pace asks for: probes and requests that are spaced, and looks that wait.

@@ -1,0 +1,89 @@
+//! What nmap cannot do. Most of it nmap would not refuse itself: it warns, or leaves it out without a word.
+
+use scandrill_model::{Asks, Family, Technique};
+
+use super::NAME;
+use crate::error::ScanError;
+use crate::evasion::{Evasion, Sources, SynShape};
+use crate::foreign::refuse;
+use crate::plan::{Detect, ScanPlan};
+
+/// Refuses what a plan asks and nmap does not have.
+///
+/// # Errors
+/// [`ScanError::CannotDo`].
+pub fn check(plan: &ScanPlan) -> Result<(), ScanError> {
+    refuse(NAME, &of_any_scan(plan))?;
+    if plan.technique == Technique::Idle {
+        refuse(NAME, &of_an_idle_scan(plan))
+    } else if plan.technique == Technique::TcpConnect {
+        refuse(NAME, &of_a_connecting_socket(plan))
+    } else {
+        refuse(NAME, &of_raw_packets(plan))
+    }
+}
+
+fn of_any_scan(plan: &ScanPlan) -> [(&'static str, bool); 8] {
+    let (technique, v6) = (plan.technique, plan.target.is_ipv6());
+    let shapes = [(Technique::TcpSyn, SynShape::Nmap), (Technique::TcpConnect, SynShape::Linux)];
+    let own_shape = plan.evasion.syn == SynShape::Own || shapes.contains(&(technique, plan.evasion.syn));
+    let no_ports =
+        technique.asks() != Asks::Ports || matches!(technique, Technique::Idle | Technique::SctpInit);
+    let protocols = technique.asks() == Asks::Protocols;
+    [
+        ("this technique over IPv6", v6 && !technique.exists_over(Family::V6)),
+        ("protocols above 255", protocols && plan.ports.iter().any(|protocol| protocol > 255)),
+        ("jitter", plan.pace.jitter_percent > 0),
+        ("bursts", plan.pace.burst.is_some()),
+        ("a pool of sources", matches!(plan.evasion.sources, Sources::Pool { .. })),
+        ("another scanner's SYN", !own_shape),
+        ("detection without TCP or UDP ports", plan.detect != Detect::default() && no_ports),
+        ("a zombie without an idle scan", plan.zombie.is_some() && technique != Technique::Idle),
+    ]
+}
+
+/// Its packets are made of other addresses already.
+fn of_an_idle_scan(plan: &ScanPlan) -> [(&'static str, bool); 2] {
+    [
+        ("an idle scan without a zombie", plan.zombie.is_none()),
+        ("evasions in an idle scan", plan.evasion != Evasion::default()),
+    ]
+}
+
+/// The kernel makes these packets; nmap can set the time to live, and over IPv4 alone.
+fn of_a_connecting_socket(plan: &ScanPlan) -> [(&'static str, bool); 7] {
+    let evasion = &plan.evasion;
+    [
+        ("a source port of connecting sockets", evasion.source_port.is_some()),
+        ("decoys of connecting sockets", !evasion.decoys.is_empty()),
+        ("a spoofed source of connecting sockets", evasion.sources == Sources::Spoofed),
+        ("fragments of connecting sockets", evasion.fragment.is_some()),
+        ("a hop limit of connecting sockets", evasion.ttl.is_some() && plan.target.is_ipv6()),
+        ("bad checksums of connecting sockets", evasion.bad_checksum),
+        ("extra data of connecting sockets", evasion.data_length > 0),
+    ]
+}
+
+fn of_raw_packets(plan: &ScanPlan) -> [(&'static str, bool); 6] {
+    let (evasion, technique) = (&plan.evasion, plan.technique);
+    let v4_tcp = technique.probe_flags().is_some() && plan.target.is_ipv4();
+    let no_ip = technique == Technique::Arp;
+    [
+        (
+            "a source port where there are no ports",
+            evasion.source_port.is_some() && technique.asks() != Asks::Ports,
+        ),
+        // "Fragscan only works with TCP, UDP, or protocol scans", and fails with all but TCP.
+        ("fragments of anything but TCP over IPv4", evasion.fragment.is_some() && !v4_tcp),
+        (
+            "fragments that are no multiple of eight",
+            evasion.fragment.is_some_and(|size| size == 0 || size % 8 != 0),
+        ),
+        ("decoys where there is no IP", !evasion.decoys.is_empty() && no_ip),
+        ("a time to live where there is no IP", evasion.ttl.is_some() && no_ip),
+        (
+            "checksums and data where there is no IP",
+            (evasion.bad_checksum || evasion.data_length > 0) && no_ip,
+        ),
+    ]
+}
