@@ -127,7 +127,9 @@ impl VerdictTable {
         let protocol = match config.protocol {
             Protocol::Tcp => 6,
             Protocol::Udp => 17,
-            Protocol::Sctp | Protocol::Icmp | Protocol::Ip | Protocol::Arp => return Err(refused("a protocol without ports")),
+            Protocol::Sctp | Protocol::Icmp | Protocol::Ip | Protocol::Arp => {
+                return Err(refused("a protocol without ports"));
+            }
         };
         if config.tries == 0 {
             return Err(refused("no try"));

@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, Wanted, decode, install, snapshot,
-    start_services, wait, zombie_steps,
+    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, Wanted, decode, install,
+    snapshot, start_services, wait, zombie_steps,
 };
 use scandrill_model::{CommandLine, Loader, PerMille, Speaks, Step};
 
