@@ -8,6 +8,7 @@
 mod actor;
 mod bad_file;
 mod case;
+mod dry_run;
 mod oracle;
 mod plan;
 mod run;
@@ -16,10 +17,11 @@ mod scenario;
 
 pub use bad_file::{BadFile, SourceFile, nearest};
 pub use case::{Case, expand};
+pub use dry_run::dry_run;
 pub use oracle::{Judgement, judge};
 pub use plan::{
-    CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, plan,
-    possible_states,
+    CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage,
+    foreign_command, plan, possible_states,
 };
 pub use run::{Job, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};

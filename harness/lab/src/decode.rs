@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{
+    ArpOperation, ArpPacketSlice, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket, TransportSlice,
+};
 use scandrill_model::{TcpFlags, Unreachable};
 
 use crate::capture::CapturedPacket;
@@ -10,10 +12,14 @@ use crate::capture::CapturedPacket;
 /// What a captured packet is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// IP source.
+    /// IP source; of ARP the sender's address.
     pub source: IpAddr,
-    /// IP destination.
+    /// IP destination; of ARP the address that is asked for or told.
     pub destination: IpAddr,
+    /// The number of the IP protocol inside; over IPv6 the first next header, but what a fragment is of. ARP has none.
+    pub protocol: Option<u8>,
+    /// Time to live or hop limit; ARP has none.
+    pub ttl: Option<u8>,
     /// What it carries.
     pub kind: Kind,
 }
@@ -39,29 +45,67 @@ pub enum Kind {
         /// Destination port.
         destination_port: u16,
     },
-    /// ICMP or ICMPv6 echo request.
-    EchoRequest {
+    /// An SCTP packet.
+    Sctp {
+        /// Source port.
+        source_port: u16,
+        /// Destination port.
+        destination_port: u16,
+        /// The type of its first chunk (RFC 9260, section 3.2): 1 INIT, 2 INIT ACK, 6 ABORT.
+        chunk: u8,
+    },
+    /// An ICMP or ICMPv6 message that asks.
+    Query {
+        /// For what.
+        what: Query,
         /// Identifier.
         id: u16,
         /// Sequence number.
         sequence: u16,
     },
-    /// ICMP or ICMPv6 echo reply.
-    EchoReply {
+    /// An ICMP or ICMPv6 message that answers a query.
+    Answer {
+        /// To what.
+        what: Query,
         /// Identifier.
         id: u16,
         /// Sequence number.
         sequence: u16,
     },
-    /// ICMP or ICMPv6 destination unreachable.
+    /// An ARP request or a neighbour solicitation.
+    Solicitation {
+        /// Whose Ethernet address is asked for.
+        target: IpAddr,
+    },
+    /// An ARP reply or a neighbour advertisement.
+    Advertisement {
+        /// Whose Ethernet address is told.
+        target: IpAddr,
+    },
+    /// An ICMP or ICMPv6 error.
     Unreachable {
         /// What it says.
         what: Unreachable,
         /// The packet it is about.
         quoted: Quoted,
     },
+    /// The first of a packet's fragments: the eight bytes that each has at least (RFC 791, section 3.1).
+    FirstFragment([u8; 8]),
+    /// Another of a packet's fragments.
+    LaterFragment,
     /// Anything else over IP.
     Other,
+}
+
+/// What an ICMP or ICMPv6 message asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The same back.
+    Echo,
+    /// The time.
+    Timestamp,
+    /// The mask of the network.
+    AddressMask,
 }
 
 /// The packet that an ICMP error quotes.
@@ -79,27 +123,94 @@ pub struct Quoted {
     pub destination_port: Option<u16>,
 }
 
-/// Reads a captured packet; `None` when it is not IP.
+/// Reads a captured packet; `None` when it is neither IP nor ARP.
 pub fn decode(packet: &CapturedPacket) -> Option<Decoded> {
-    let sliced = LaxSlicedPacket::from_ethernet(&packet.bytes).ok()?;
-    let (source, destination, _) = addresses(sliced.net.as_ref()?)?;
-    let kind = sliced.transport.as_ref().map_or(Kind::Other, kind);
-    Some(Decoded { source, destination, kind })
+    read(&LaxSlicedPacket::from_ethernet(&packet.bytes).ok()?)
 }
 
-/// Source, destination and the number of the protocol inside.
-fn addresses(net: &LaxNetSlice<'_>) -> Option<(IpAddr, IpAddr, u8)> {
+/// As [`decode`], of a packet that is taken apart.
+pub(crate) fn read(sliced: &LaxSlicedPacket<'_>) -> Option<Decoded> {
+    let net = sliced.net.as_ref()?;
+    if let LaxNetSlice::Arp(arp) = net {
+        return self::arp(arp);
+    }
+    let Outside { source, destination, protocol, ttl, fragment } = outside(net)?;
+    let kind = match (fragment, &sliced.transport) {
+        (Some(0), _) => first_fragment(net).map_or(Kind::Other, Kind::FirstFragment),
+        (Some(_), _) => Kind::LaterFragment,
+        (None, Some(transport)) => kind(transport),
+        (None, None) if protocol == SCTP => sctp(net).unwrap_or(Kind::Other),
+        (None, None) => Kind::Other,
+    };
+    Some(Decoded { source, destination, protocol: Some(protocol), ttl: Some(ttl), kind })
+}
+
+/// IP's number for SCTP, which the parser does not know.
+const SCTP: u8 = 132;
+
+/// An IP header.
+pub(crate) struct Outside {
+    source: IpAddr,
+    destination: IpAddr,
+    /// The number of the protocol inside.
+    protocol: u8,
+    ttl: u8,
+    /// Where a fragment begins, in units of eight bytes; `None` for a whole packet.
+    pub(crate) fragment: Option<u16>,
+}
+
+pub(crate) fn outside(net: &LaxNetSlice<'_>) -> Option<Outside> {
     match net {
         LaxNetSlice::Ipv4(v4) => {
             let header = v4.header();
-            Some((header.source_addr().into(), header.destination_addr().into(), v4.payload().ip_number.0))
+            Some(Outside {
+                source: header.source_addr().into(),
+                destination: header.destination_addr().into(),
+                protocol: header.protocol().0,
+                ttl: header.ttl(),
+                fragment: v4.is_payload_fragmented().then(|| header.fragments_offset().value()),
+            })
         }
         LaxNetSlice::Ipv6(v6) => {
             let header = v6.header();
-            Some((header.source_addr().into(), header.destination_addr().into(), v6.payload().ip_number.0))
+            let offset = |extension| match extension {
+                Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset().value()),
+                _ => None,
+            };
+            let fragmented = v6.is_payload_fragmented();
+            let fragment = v6.extensions().clone().into_iter().find_map(offset).filter(|_| fragmented);
+            Some(Outside {
+                source: header.source_addr().into(),
+                destination: header.destination_addr().into(),
+                protocol: if fragmented { v6.payload().ip_number.0 } else { header.next_header().0 },
+                ttl: header.hop_limit(),
+                fragment,
+            })
         }
         LaxNetSlice::Arp(_) => None,
     }
+}
+
+fn first_fragment(net: &LaxNetSlice<'_>) -> Option<[u8; 8]> {
+    net.ip_payload_ref()?.payload.first_chunk().copied()
+}
+
+/// Ports, verification tag, checksum, and the first chunk's type (RFC 9260, section 3).
+fn sctp(net: &LaxNetSlice<'_>) -> Option<Kind> {
+    let &[s0, s1, d0, d1, _, _, _, _, _, _, _, _, chunk] = net.ip_payload_ref()?.payload.first_chunk()?;
+    let (source_port, destination_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    Some(Kind::Sctp { source_port, destination_port, chunk })
+}
+
+fn arp(arp: &ArpPacketSlice<'_>) -> Option<Decoded> {
+    let address = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let (source, destination) = (address(arp.sender_protocol_addr())?, address(arp.target_protocol_addr())?);
+    let kind = match arp.operation() {
+        ArpOperation::REQUEST => Kind::Solicitation { target: destination },
+        ArpOperation::REPLY => Kind::Advertisement { target: source },
+        _ => Kind::Other,
+    };
+    Some(Decoded { source, destination, protocol: None, ttl: None, kind })
 }
 
 fn kind(transport: &TransportSlice<'_>) -> Kind {
@@ -119,39 +230,48 @@ fn kind(transport: &TransportSlice<'_>) -> Kind {
             Kind::Udp { source_port: udp.source_port(), destination_port: udp.destination_port() }
         }
         TransportSlice::Icmpv4(icmp) => {
-            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), &IcmpTypes::V4)
+            let (number, code) = (icmp.type_u8(), icmp.code_u8());
+            icmp_kind(number, &ICMP, icmp.bytes5to8())
+                .or_else(|| error(Unreachable::from_icmp(number, code)?, icmp.payload()))
+                .unwrap_or(Kind::Other)
         }
         TransportSlice::Icmpv6(icmp) => {
-            icmp_kind(icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload(), &IcmpTypes::V6)
+            let (number, code) = (icmp.type_u8(), icmp.code_u8());
+            icmp_kind(number, &ICMPV6, icmp.bytes5to8())
+                .or_else(|| neighbour(number, icmp.payload()))
+                .or_else(|| error(Unreachable::from_icmpv6(number, code)?, icmp.payload()))
+                .unwrap_or(Kind::Other)
         }
         TransportSlice::Igmp(_) => Kind::Other,
     }
 }
 
-/// The type numbers of one ICMP (RFC 792; RFC 4443).
-struct IcmpTypes {
-    request: u8,
-    reply: u8,
-    error: fn(u8, u8) -> Option<Unreachable>,
-}
+/// The type numbers of queries, each with its answer's (RFC 792, RFC 950; RFC 4443).
+type Queries = [(u8, u8, Query)];
+const ICMP: [(u8, u8, Query); 3] =
+    [(8, 0, Query::Echo), (13, 14, Query::Timestamp), (17, 18, Query::AddressMask)];
+const ICMPV6: [(u8, u8, Query); 1] = [(128, 129, Query::Echo)];
 
-impl IcmpTypes {
-    const V4: Self = Self { request: 8, reply: 0, error: Unreachable::from_icmp };
-    const V6: Self = Self { request: 128, reply: 129, error: Unreachable::from_icmpv6 };
-}
-
-fn icmp_kind(number: u8, code: u8, rest: [u8; 4], payload: &[u8], types: &IcmpTypes) -> Kind {
+fn icmp_kind(number: u8, queries: &Queries, rest: [u8; 4]) -> Option<Kind> {
     let (id, sequence) = (u16::from_be_bytes([rest[0], rest[1]]), u16::from_be_bytes([rest[2], rest[3]]));
-    if number == types.request {
-        return Kind::EchoRequest { id, sequence };
+    queries.iter().find_map(|&(query, answer, what)| {
+        let asks = (number == query).then_some(Kind::Query { what, id, sequence });
+        asks.or((number == answer).then_some(Kind::Answer { what, id, sequence }))
+    })
+}
+
+/// Neighbour discovery's messages begin with the address they are about (RFC 4861, sections 4.3 and 4.4).
+fn neighbour(number: u8, payload: &[u8]) -> Option<Kind> {
+    let target = IpAddr::from(*payload.first_chunk::<16>()?);
+    match number {
+        135 => Some(Kind::Solicitation { target }),
+        136 => Some(Kind::Advertisement { target }),
+        _ => None,
     }
-    if number == types.reply {
-        return Kind::EchoReply { id, sequence };
-    }
-    match (types.error)(number, code).zip(quoted(payload)) {
-        Some((what, quoted)) => Kind::Unreachable { what, quoted },
-        None => Kind::Other,
-    }
+}
+
+fn error(what: Unreachable, payload: &[u8]) -> Option<Kind> {
+    quoted(payload).map(|quoted| Kind::Unreachable { what, quoted })
 }
 
 /// The head of the packet that an error is about: an IP header and at least eight bytes (RFC 792).
@@ -159,7 +279,7 @@ fn quoted(payload: &[u8]) -> Option<Quoted> {
     const ECHOES: [u8; 2] = [1, 58];
     let inner = LaxSlicedPacket::from_ip(payload).ok()?;
     let net = inner.net.as_ref()?;
-    let (source, destination, protocol) = addresses(net)?;
+    let Outside { source, destination, protocol, .. } = outside(net)?;
     let head = net.ip_payload_ref()?.payload;
     let number = |at: usize| Some(u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]));
     let first = if ECHOES.contains(&protocol) { 4 } else { 0 };
@@ -240,12 +360,13 @@ mod tests {
 
     #[test]
     fn datagrams_and_echoes_are_read() {
-        let echo = |number| [number, 0, 0, 0, 0, 7, 0, 9];
+        let echo = |number| [[number, 0, 0, 0, 0, 7, 0, 9].as_slice(), &[0; 12]].concat();
+        let what = Query::Echo;
         for (family, protocol, request, reply) in [(4, 1, 8, 0), (6, 58, 128, 129)] {
             let udp = kind_of(family, 17, &[0, 53, 0x12, 0x34, 0, 8, 0, 0]);
             assert_eq!(udp, Kind::Udp { source_port: 53, destination_port: 0x1234 });
-            assert_eq!(kind_of(family, protocol, &echo(request)), Kind::EchoRequest { id: 7, sequence: 9 });
-            assert_eq!(kind_of(family, protocol, &echo(reply)), Kind::EchoReply { id: 7, sequence: 9 });
+            assert_eq!(kind_of(family, protocol, &echo(request)), Kind::Query { what, id: 7, sequence: 9 });
+            assert_eq!(kind_of(family, protocol, &echo(reply)), Kind::Answer { what, id: 7, sequence: 9 });
         }
     }
 
@@ -300,15 +421,71 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_ip_packet_is_no_fact() {
-        let arp = [[0xff_u8; 12].as_slice(), &[8, 6], &[0; 28]].concat();
-        let arp = CapturedPacket { at: Stamp(1), outgoing: true, length: 42, bytes: arp.into() };
-        assert_eq!(decode(&arp), None);
-        let cut = CapturedPacket { bytes: captured(&ip(4, 6, &segment(2))).bytes[..20].into(), ..arp };
+        let whole = captured(&ip(4, 6, &segment(2)));
+        let cut = CapturedPacket { bytes: whole.bytes[..20].into(), ..whole };
         assert_eq!(decode(&cut), None);
         assert_eq!(kind_of(4, 6, &segment(2)[..10]), Kind::Other);
         assert_eq!(kind_of(4, 47, &[0; 8]), Kind::Other);
         let mut fragment = ip(4, 17, &[0, 53, 0, 53, 0, 8, 0, 0]);
         fragment[7] = 1;
-        assert_eq!(decode(&captured(&fragment)).map(|it| it.kind), Some(Kind::Other));
+        assert_eq!(decode(&captured(&fragment)).map(|it| it.kind), Some(Kind::LaterFragment));
+    }
+
+    #[test]
+    fn other_queries_of_icmp_and_an_init_are_read() {
+        for (query, answer, what) in [(13, 14, Query::Timestamp), (17, 18, Query::AddressMask)] {
+            let message = |number| [[number, 0, 0, 0, 0, 7, 0, 9].as_slice(), &[0; 12]].concat();
+            assert_eq!(kind_of(4, 1, &message(query)), Kind::Query { what, id: 7, sequence: 9 });
+            assert_eq!(kind_of(4, 1, &message(answer)), Kind::Answer { what, id: 7, sequence: 9 });
+            assert_eq!(kind_of(6, 58, &message(query)), Kind::Other, "ICMPv6 has none");
+        }
+        for family in [4, 6] {
+            let init =
+                kind_of(family, 132, &[[0x12, 0x34, 0, 38].as_slice(), &[0; 8], &[1, 0, 0, 20]].concat());
+            assert_eq!(init, Kind::Sctp { source_port: 0x1234, destination_port: 38, chunk: 1 });
+            assert_eq!(kind_of(family, 132, &[0; 12]), Kind::Other, "no chunk");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_a_neighbour_and_who_tells_is_read() {
+        let [red, target] = V4;
+        for (operation, expected) in [
+            (1, Kind::Solicitation { target: target.into() }),
+            (2, Kind::Advertisement { target: red.into() }),
+        ] {
+            let head = [0, 1, 8, 0, 6, 4, 0, operation];
+            let arp = [head.as_slice(), &[2, 0, 0, 0, 0, 2], &red, &[0; 6], &target].concat();
+            let frame = [[0xff_u8; 12].as_slice(), &[8, 6], &arp].concat();
+            let arp = CapturedPacket { at: Stamp(1), outgoing: true, length: 42, bytes: frame.into() };
+            let decoded = decode(&arp).unwrap();
+            assert_eq!((decoded.source, decoded.destination), (red.into(), target.into()));
+            assert_eq!((decoded.kind, decoded.ttl, decoded.protocol), (expected, None, None));
+        }
+        let target = IpAddr::from(V6[1]);
+        for (number, expected) in
+            [(135, Kind::Solicitation { target }), (136, Kind::Advertisement { target })]
+        {
+            let message =
+                [[number, 0, 0, 0, 0, 0, 0, 0].as_slice(), &V6[1], &[1, 1, 2, 0, 0, 0, 0, 2]].concat();
+            assert_eq!(kind_of(6, 58, &message), expected);
+        }
+    }
+
+    #[test]
+    fn a_first_fragment_shows_eight_bytes_and_the_next_nothing() {
+        let bytes = [0x12, 0x34, 0, 22, 0, 0, 0, 1];
+        for (offset, expected) in [(0, Kind::FirstFragment(bytes)), (1, Kind::LaterFragment)] {
+            let mut v4 = ip(4, 6, &bytes);
+            (v4[6], v4[7]) = (0x20, offset);
+            let v6 = ip(6, 44, &[[6, 0, 0, offset << 3 | 1, 0, 0, 0, 9].as_slice(), &bytes].concat());
+            for packet in [v4, v6] {
+                let decoded = decode(&captured(&packet)).unwrap();
+                assert_eq!(
+                    (decoded.kind, decoded.protocol, decoded.ttl),
+                    (expected.clone(), Some(6), Some(64))
+                );
+            }
+        }
     }
 }

@@ -29,12 +29,13 @@ mod service;
 mod snapshot;
 mod sysctl;
 mod verdicts;
+mod words;
 mod zombie;
 
 pub use capture::{Capture, Captured, CapturedPacket};
 pub use client::request;
 pub use command::Finished;
-pub use decode::{Decoded, Kind, Quoted, decode};
+pub use decode::{Decoded, Kind, Query, Quoted, decode};
 pub use error::{During, LabError, LabErrors};
 pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
@@ -50,4 +51,5 @@ pub use process::{
 pub use service::{Services, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
+pub use words::in_words;
 pub use zombie::zombie_steps;

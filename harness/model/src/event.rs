@@ -152,6 +152,13 @@ pub enum What {
         /// Packets the kernel had to drop; more than none makes the case an error.
         dropped: u64,
     },
+    /// A link's end ceased to lose packets.
+    Lost {
+        /// Whose end of the link.
+        host: String,
+        /// Packets that left it and were lost, on purpose; they are in no capture.
+        packets: u64,
+    },
     /// The case cannot run on this machine.
     Unmet {
         /// What is missing.

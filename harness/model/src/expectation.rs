@@ -28,6 +28,25 @@ impl fmt::Display for StateSet {
     }
 }
 
+/// What is allowed of a port: one of some states, or any state that rests on silence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Allowed {
+    /// It reads as one of these.
+    States(StateSet),
+    /// It gives no answer, by its nature or by a defense; that says nothing of a filter.
+    Silent,
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::States(states) => states.fmt(f),
+            Self::Silent => f.write_str("silent"),
+        }
+    }
+}
+
 /// A bound on a count; both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bound {
@@ -58,12 +77,16 @@ impl fmt::Display for Bound {
 /// What one red actor is expected to learn and to suffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedExpectation {
-    /// Ports named in the file, with the states allowed for them. Port sets do not overlap.
-    pub states: Vec<(PortSet, StateSet)>,
-    /// The states allowed for every other scanned port.
-    pub rest: Option<StateSet>,
+    /// Ports named in the file, with what is allowed for them. Port sets do not overlap.
+    pub states: Vec<(PortSet, Allowed)>,
+    /// What is allowed for every other scanned port.
+    pub rest: Option<Allowed>,
     /// How many of the scanned ports give any answer.
     pub answered: Option<Bound>,
+    /// The time to live, or hop limit, of every reply.
+    pub ttl: Option<Bound>,
+    /// How the scanner's best guess at the target's system begins.
+    pub os: Option<String>,
     /// Whether, when and for how long the source is banned.
     pub ban: Option<BanExpectation>,
 }

@@ -156,15 +156,31 @@ impl ScanResult {
 /// What the captures saw of one cell: facts, never a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CellFacts {
-    /// The port; 0 for ICMP.
+    /// The port, or protocol; 0 where a technique asks the host.
     pub port: u16,
     /// When each probe passed the target's end, in order.
     pub probes: Vec<Stamp>,
     /// The reply that tells most, and when it passed the target's end; `None` is silence.
     pub reply: Option<(Stamp, Reply)>,
+    /// That reply's time to live or hop limit; ARP has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u8>,
+    /// How many more replies followed it, such as retransmitted SYN-ACKs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl CellFacts {
+    /// A cell of which nothing has been seen yet.
+    pub fn new(port: u16) -> Self {
+        Self { port, probes: Vec::new(), reply: None, ttl: None, duplicates: 0 }
+    }
+
     /// The state that the one table gives these facts.
     pub fn state(&self, technique: Technique) -> PortState {
         state_of(technique, self.reply.map(|(_, reply)| reply))

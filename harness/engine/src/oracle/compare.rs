@@ -1,133 +1,56 @@
 //! One expectation beside what was seen: each comparison is a finding with its witnesses.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use scandrill_model::{
-    Asks, BanCheck, BanExpectation, Bound, CellFacts, Finding, GreenExpectation, Millis, PortSet, PortState,
-    Reading, Reason, RedExpectation, Reply, Stamp, StateSet, Technique, Verdict,
+    Allowed, BanCheck, BanExpectation, Bound, Finding, GreenExpectation, Millis, PortSet, PortState, Reading,
+    RedExpectation, Stamp, StateSet, Verdict, state_of,
 };
 
 use super::observations::{Observations, RequestsSeen};
-
-/// A scan that both witnesses agree on, ready to be compared.
-pub struct ScanView<'a> {
-    /// Who scanned.
-    pub actor: &'a str,
-    /// How.
-    pub technique: Technique,
-    /// What it was asked.
-    pub ports: &'a PortSet,
-    /// What it read, port by port.
-    pub states: &'a BTreeMap<u16, PortState>,
-    /// What the captures saw, port by port.
-    pub cells: &'a BTreeMap<u16, CellFacts>,
-    /// Ports that the undefended target answered.
-    pub control: PortSet,
-    /// Ports that are silent without any defense.
-    pub silent: PortSet,
-    /// Ports with a listener.
-    pub served: PortSet,
-    /// Everything that was seen in the case.
-    pub seen: &'a Observations,
-}
-
-impl ScanView<'_> {
-    fn finding(&self, subject: String, expected: String, observed: String, verdict: Verdict) -> Finding {
-        let witnesses = self.witnesses();
-        Finding { actor: self.actor.to_owned(), subject, expected, observed, verdict, witnesses }
-    }
-
-    /// `tcp-syn, ports 1-21,23-30`; a ping asks no port.
-    fn subject(&self, ports: &PortSet) -> String {
-        match self.technique.asks() {
-            Asks::Host => self.technique.to_string(),
-            Asks::Ports => format!("{}, ports {}", self.technique, shortened(ports)),
-            Asks::Protocols => format!("{}, protocols {}", self.technique, shortened(ports)),
-        }
-    }
-
-    fn witnesses(&self) -> Vec<String> {
-        let probes: usize = self.cells.values().map(|cell| cell.probes.len()).sum();
-        let answered = self.answered().len();
-        let first = self.cells.values().filter_map(|cell| cell.probes.first()).min();
-        let first = first.map_or_else(|| "never".to_owned(), |at| self.seen.when(*at));
-        let mut witnesses = vec![
-            format!("scanner: {}", summary(self.states)),
-            format!(
-                "captures: {probes} probes arrived, the first {first}; {answered} of {} ports answered",
-                self.ports.len()
-            ),
-            format!(
-                "control: {} of {} ports answered without the defense",
-                self.control.len(),
-                self.ports.len()
-            ),
-        ];
-        let (late, _) = disagreements(self);
-        witnesses.extend(
-            late.first()
-                .map(|first| format!("late: {} replies that the scanner did not hear; {first}", late.len())),
-        );
-        witnesses
-    }
-
-    fn answered(&self) -> PortSet {
-        self.cells.values().filter(|cell| cell.reply.is_some()).map(|cell| cell.port).collect()
-    }
-
-    /// What a port is without a defense.
-    fn kind(&self, port: u16) -> &'static str {
-        match (self.technique.asks(), self.served.contains(port)) {
-            (Asks::Host, _) => "hosts",
-            (Asks::Protocols, _) => "protocols",
-            (Asks::Ports, false) => "closed ports",
-            (Asks::Ports, true) => "open ports",
-        }
-    }
-
-    /// `tcp-xmas: 12 of 12 closed ports read closed`: how the ports of `group`, a part of `all`, read.
-    fn reading(&self, group: &PortSet, all: &PortSet) -> String {
-        let mut counts: BTreeMap<(&str, PortState), usize> = BTreeMap::new();
-        for port in group.iter() {
-            if let Some(state) = self.states.get(&port) {
-                *counts.entry((self.kind(port), *state)).or_default() += 1;
-            }
-        }
-        let share = |((kind, state), count): ((&str, PortState), usize)| {
-            let of = all.iter().filter(|port| self.kind(*port) == kind).count();
-            format!("{count} of {of} {kind} read {state}")
-        };
-        format!("{}: {}", self.technique, counts.into_iter().map(share).collect::<Vec<_>>().join(", "))
-    }
-}
-
-/// `990 filtered, 2 open`.
-fn summary(states: &BTreeMap<u16, PortState>) -> String {
-    let mut counts: BTreeMap<PortState, usize> = BTreeMap::new();
-    for state in states.values() {
-        *counts.entry(*state).or_default() += 1;
-    }
-    counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
-}
+use super::view::{ScanView, shortened};
 
 /// Compares everything that is expected of one scan.
 pub fn red(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<Finding> {
     let mut findings: Vec<Finding> = expect
         .states
         .iter()
-        .map(|(ports, allowed)| states(view, &ports.intersection(view.ports), allowed))
+        .map(|(ports, allowed)| each(view, &ports.intersection(view.ports), allowed))
         .collect();
     let named: PortSet = expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
     let rest = view.ports.without(&named);
     if let Some(allowed) = expect.rest.as_ref().filter(|_| !rest.is_empty()) {
         findings.push(match expect.answered {
             Some(_) => states_of_unanswered(view, &rest, allowed),
-            None => states(view, &rest, allowed),
+            None => each(view, &rest, allowed),
         });
     }
     findings.extend(expect.answered.map(|bound| answered(view, bound)));
+    findings.extend(expect.ttl.map(|bound| ttl(view, bound)));
+    findings.extend(expect.os.as_deref().map(|name| system(view, name)));
     findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban)));
     findings
+}
+
+fn each(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
+    match allowed {
+        Allowed::States(allowed) => states(view, ports, allowed),
+        Allowed::Silent => silent(view, ports),
+    }
+}
+
+/// None of `ports` may give an answer that the scanner hears: both witnesses must say so. Why it is silent is not asked.
+fn silent(view: &ScanView<'_>, ports: &PortSet) -> Finding {
+    let answered = if view.answers_to.is_some() { PortSet::default() } else { view.answered() };
+    let nothing = state_of(view.technique, None);
+    let speaks = |port: &u16| answered.contains(*port) || view.states.get(port).copied() != Some(nothing);
+    let wrong: PortSet = ports.iter().filter(speaks).collect();
+    let expected = Allowed::Silent.to_string();
+    if !wrong.is_empty() {
+        return misread(view, view.subject(ports), expected, &wrong, ports);
+    }
+    let observed = format!("{}: none of {} asked gave an answer", view.technique, ports.len());
+    view.finding(view.subject(ports), expected, observed, Verdict::Pass)
 }
 
 /// Each of `ports` must read as one of `allowed`.
@@ -136,7 +59,7 @@ fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
     let wrong: PortSet = ports.iter().filter(wrong).collect();
     let subject = view.subject(ports);
     if !wrong.is_empty() {
-        return misread(view, subject, allowed, &wrong, ports);
+        return misread(view, subject, allowed.to_string(), &wrong, ports);
     }
     match unproven(view, ports) {
         Some(why) => view.finding(subject, allowed.to_string(), why, Verdict::Error),
@@ -149,11 +72,11 @@ fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
 fn misread(
     view: &ScanView<'_>,
     subject: String,
-    allowed: &StateSet,
+    expected: String,
     wrong: &PortSet,
     all: &PortSet,
 ) -> Finding {
-    let mut finding = view.finding(subject, allowed.to_string(), view.reading(wrong, all), Verdict::Fail);
+    let mut finding = view.finding(subject, expected, view.reading(wrong, all), Verdict::Fail);
     if wrong != all {
         finding.witnesses.insert(0, format!("ports: {}", shortened(wrong)));
     }
@@ -162,8 +85,12 @@ fn misread(
 
 /// Beside a count of answers, `rest` speaks of the ports that gave none; the others must read as they do without
 /// a defense, or as `rest` allows (a refusal is an answer too).
-fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
+fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
     let answered = view.answered();
+    let may_read = |state: PortState| match allowed {
+        Allowed::States(states) => states.contains(state),
+        Allowed::Silent => state == state_of(view.technique, None),
+    };
     let true_state = |port: u16| {
         let state = view.states.get(&port).copied();
         let natural = if view.served.contains(port) { PortState::Open } else { PortState::Closed };
@@ -171,17 +98,17 @@ fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet
     };
     let wrong: PortSet = ports
         .iter()
-        .filter(|port| !view.states.get(port).is_some_and(|state| allowed.contains(*state)))
+        .filter(|port| !view.states.get(port).is_some_and(|state| may_read(*state)))
         .filter(|&port| !(answered.contains(port) && true_state(port)))
         .collect();
     let subject = format!("{}, ports that gave no answer", view.technique);
     let silent = ports.without(&answered);
     if !wrong.is_empty() {
-        return misread(view, subject, allowed, &wrong, ports);
+        return misread(view, subject, allowed.to_string(), &wrong, ports);
     }
     let proven = format!("{} of {} ports gave no answer", silent.len(), ports.len());
-    let (observed, verdict) =
-        unproven(view, &silent).map_or((proven, Verdict::Pass), |why| (why, Verdict::Error));
+    let unproven = if *allowed == Allowed::Silent { None } else { unproven(view, &silent) };
+    let (observed, verdict) = unproven.map_or((proven, Verdict::Pass), |why| (why, Verdict::Error));
     view.finding(subject, allowed.to_string(), observed, verdict)
 }
 
@@ -197,23 +124,44 @@ fn unproven(view: &ScanView<'_>, ports: &PortSet) -> Option<String> {
     })
 }
 
-/// A set of ports that fits on a line.
-fn shortened(ports: &PortSet) -> String {
-    let text = ports.to_string();
-    match text.char_indices().nth(60) {
-        None => text,
-        Some((end, _)) => {
-            let cut = text[..end].rfind(',').unwrap_or(end);
-            format!("{},... ({} ports)", &text[..cut], ports.len())
-        }
-    }
-}
-
 fn answered(view: &ScanView<'_>, bound: Bound) -> Finding {
     let count = view.answered().len();
     let verdict = if bound.contains(count as u64) { Verdict::Pass } else { Verdict::Fail };
     let observed = format!("{}: {count} of {} ports answered", view.technique, view.ports.len());
     view.finding(format!("{}, answered ports", view.technique), bound.to_string(), observed, verdict)
+}
+
+/// The replies' time to live, as the captures saw it and as the scanner says, where it says.
+fn ttl(view: &ScanView<'_>, bound: Bound) -> Finding {
+    let captured = view.cells.values().filter_map(|cell| cell.ttl);
+    let told = view.result.groups.iter().filter_map(|group| group.ttl);
+    let seen: BTreeSet<u8> = captured.chain(told).collect();
+    let observed = match seen.len() {
+        0 => "no reply has a time to live".to_owned(),
+        _ => format!("replies have a time to live of {}", words(&seen)),
+    };
+    let verdict = match seen.iter().all(|ttl| bound.contains((*ttl).into())) {
+        _ if seen.is_empty() => Verdict::Error,
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    };
+    view.finding(format!("{}, time to live", view.technique), bound.to_string(), observed, verdict)
+}
+
+fn words(numbers: &BTreeSet<u8>) -> String {
+    numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How the best guess at the target's system begins.
+fn system(view: &ScanView<'_>, name: &str) -> Finding {
+    let best = view.result.detected.systems.first();
+    let observed = best.map_or_else(
+        || "no guess".to_owned(),
+        |guess| format!("the best guess is {} ({} %)", guess.name, guess.accuracy),
+    );
+    let fits = best.is_some_and(|guess| guess.name.starts_with(name));
+    let verdict = if fits { Verdict::Pass } else { Verdict::Fail };
+    view.finding("the target's system".to_owned(), format!("begins with {name}"), observed, verdict)
 }
 
 fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
@@ -346,47 +294,4 @@ pub fn green(
         witnesses: vec![format!("client: last request over {}", seen.when(requests.at))],
     };
     checks.into_iter().flatten().map(finding).collect()
-}
-
-/// Where the scanner and the captures do not say the same. A reply that came too late for the scanner, or that its
-/// kernel kept, is named as such; everything else cannot be judged.
-pub fn disagreements(view: &ScanView<'_>) -> (Vec<String>, Vec<String>) {
-    let (mut late, mut other) = (Vec::new(), Vec::new());
-    for port in view.ports.iter() {
-        let Some(cell) = view.cells.get(&port) else {
-            other.push(format!("port {port}: the scanner reads it, and no probe of it is in the capture"));
-            continue;
-        };
-        let (scanner_state, captures) = (view.states.get(&port).copied(), cell.state(view.technique));
-        let scanner = scanner_state.as_ref();
-        if scanner == Some(&captures) {
-            continue;
-        }
-        let scanner = scanner.map_or_else(|| "nothing".to_owned(), PortState::to_string);
-        let reason = Reason::of(view.technique, cell.reply.map(|(_, reply)| reply)).0;
-        let line = format!("port {port}: the scanner reads {scanner}, the captures {captures} ({reason})");
-        if is_late(cell) || kept_by_the_kernel(view.technique, cell, scanner_state) {
-            late.push(line);
-        } else {
-            other.push(line);
-        }
-    }
-    (late, other)
-}
-
-/// nmap's connect scan hears of an ICMP error from its kernel alone, which keeps it to itself where the error meets the
-/// very call that sent the SYN (`tcp_v4_err`, `tcp_v6_err`: a socket that is in use gets a soft error). Whether nmap
-/// learns it from a retransmitted SYN before it gives up is a matter of time.
-fn kept_by_the_kernel(technique: Technique, cell: &CellFacts, scanner: Option<PortState>) -> bool {
-    let refused = matches!(cell.reply, Some((_, Reply::Unreachable(_))));
-    technique == Technique::TcpConnect && refused && scanner == Some(PortState::Filtered)
-}
-
-/// Later than any scanner waits on a link without delay.
-const LATE: std::time::Duration = std::time::Duration::from_millis(100);
-
-fn is_late(cell: &CellFacts) -> bool {
-    let Some((at, _)) = cell.reply else { return false };
-    let before = cell.probes.iter().rev().find(|probe| **probe <= at);
-    before.is_some_and(|probe| at.since(*probe) > LATE)
 }

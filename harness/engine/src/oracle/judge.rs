@@ -1,9 +1,11 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
 use scandrill_model::{CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict};
+use scandrill_scanners::Sources;
 
-use super::compare::{self, ScanView};
+use super::compare;
 use super::observations::Observations;
+use super::view::{ScanView, disagreements};
 use crate::plan::{Plan, RedPlan, silent_by_nature};
 use crate::scenario::Prediction;
 
@@ -176,14 +178,17 @@ fn missing_steps(plan: &Plan, seen: &Observations) -> Vec<String> {
 fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<ScanView<'a>> {
     let scan = seen.scans.get(&red.name)?;
     let technique = red.scan.technique;
+    let result = scan.result.as_ref()?;
     Some(ScanView {
         actor: &red.name,
         technique,
         ports: &red.scan.ports,
-        states: scan.states.as_ref()?,
+        result,
+        states: &scan.states,
         cells: scan.cells.as_ref()?,
         control: seen.control_answered(technique).intersection(&red.scan.ports),
-        silent: silent_by_nature(technique, plan.services()),
+        silent: silent_by_nature(&red.scan, plan.services()),
+        answers_to: (red.scan.evasion.sources == Sources::Spoofed).then_some(red.scan.source),
         served: plan.served(technique),
         seen,
     })
@@ -198,15 +203,23 @@ fn witnesses_disagree(red: &RedPlan, view: Option<&ScanView<'_>>, seen: &Observa
         let (sent, arrived) = (scan.probes_sent, scan.probes_arrived);
         problems.push(format!("`{}` sent {sent} probes, and {arrived} arrived at the target", red.name));
     }
-    if let Some(claimed) = scan.probes_claimed.filter(|claimed| *claimed != scan.probes_sent) {
-        let captured = scan.probes_sent;
-        problems.push(format!("`{}` says it sent {claimed} probes, and {captured} left its end", red.name));
-    }
-    let (_, other) = compare::disagreements(view);
+    let claimed = scan.result.as_ref().and_then(|result| result.probes_sent);
+    problems.extend(claimed.and_then(|claimed| unaccounted(red, claimed, scan.probes_sent, seen)));
+    let (_, other) = disagreements(view);
     if let Some(first) = other.first() {
         problems.push(format!("the witnesses of `{}` disagree on {} ports; {first}", red.name, other.len()));
     }
     problems
+}
+
+/// What the scanner says it sent must have left its end, but for what the link lost there on purpose.
+fn unaccounted(red: &RedPlan, claimed: u64, captured: u64, seen: &Observations) -> Option<String> {
+    let lost = seen.lost.get(&red.from.host).copied().unwrap_or_default();
+    if (captured..=captured + lost).contains(&claimed) {
+        return None;
+    }
+    let but = if lost > 0 { format!(", {lost} more packets were lost") } else { String::new() };
+    Some(format!("`{}` says it sent {claimed} probes, and {captured} left its end{but}", red.name))
 }
 
 /// The findings of the author's own expectation.

@@ -1,8 +1,10 @@
 //! Judging a case. It is given the plan's expectations and the event log, never the defense's code.
 
 pub mod compare;
+mod exchange;
 pub mod facts;
 pub mod judge;
 pub mod observations;
+mod view;
 
 pub use judge::{Judgement, judge, package_of};

@@ -9,10 +9,10 @@ use scandrill_model::{
 /// What was seen of one scan by both witnesses.
 #[derive(Clone, Debug, Default)]
 pub struct ScanSeen {
-    /// The scanner's own reading, port by port.
-    pub states: Option<BTreeMap<u16, PortState>>,
-    /// Probes that the scanner says it sent; nmap does not say.
-    pub probes_claimed: Option<u64>,
+    /// The scanner's own result.
+    pub result: Option<ScanResult>,
+    /// Its reading, port by port.
+    pub states: BTreeMap<u16, PortState>,
     /// Probes that left red's end.
     pub probes_sent: u64,
     /// Probes that reached the target.
@@ -70,6 +70,8 @@ pub struct Observations {
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Ends of links whose capture lost packets.
     pub lossy: Vec<(String, u64)>,
+    /// Packets that each end of a link lost on purpose.
+    pub lost: BTreeMap<String, u64>,
     /// Whether the defense came off.
     pub removed: bool,
 }
@@ -103,8 +105,8 @@ impl Observations {
             What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
             What::Scan { actor, result, .. } => {
                 let scan = self.scan(actor);
-                scan.states = Some(result.states());
-                scan.probes_claimed = result.probes_sent;
+                scan.states = result.states();
+                scan.result = Some(result.clone());
             }
             What::Facts { actor, probes_sent, probes_arrived, cells, .. } => {
                 let scan = self.scan(actor);
@@ -120,6 +122,9 @@ impl Observations {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
             }
             What::Captured { host, dropped, .. } if *dropped > 0 => self.lossy.push((host.clone(), *dropped)),
+            What::Lost { host, packets } => {
+                self.lost.insert(host.clone(), *packets);
+            }
             What::Unmet { need } => self.unmet.push(need.clone()),
             What::Problem { operation, error } => self.problems.push(format!("{operation}: {error}")),
             What::Removed => self.removed = true,

@@ -1,14 +1,15 @@
 //! Who has which address. All hosts share one link, 198.18.0.0/24 and fd00:198:18::/64. Behind its link address
 //! each host has two routed prefixes that its kernel does not own: one for its actor, so that no reset of that
 //! kernel meets the scanner's replies, and one for the witnesses (control, canary, fresh sources), so that a
-//! defense that bans a whole prefix does not take them for the actor.
+//! defense that bans a whole prefix does not take them for the actor. A scanner with many sources has one more.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use scandrill_model::Family;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Red, Scenario, Sender};
 
 /// The attacked host's name.
 pub const TARGET: &str = "target";
@@ -30,6 +31,8 @@ enum Routed {
 pub struct AddressPlan {
     /// The target is the first.
     hosts: Vec<HostAddresses>,
+    /// The prefixes of red actors that have many sources, by their place in the file; none where there is no room.
+    pools: BTreeMap<usize, Option<[IpNet; 2]>>,
 }
 
 /// One host in the plan.
@@ -43,25 +46,38 @@ pub struct HostAddresses {
     number: u8,
     /// Ranges that the file routes to it.
     extra: Vec<IpNet>,
+    /// Prefixes of its scanners that have many sources.
+    pools: Vec<IpNet>,
 }
 
 impl AddressPlan {
-    /// Numbers the hosts: the target, then the actors' in the order of the file.
+    /// Numbers the hosts: the target, then the actors' in the order of the file, then zombies.
     pub fn of(scenario: &Scenario) -> Self {
         let mut names = vec![TARGET];
         let reds = scenario.reds.iter().map(|red| red.host.as_str());
-        for host in reds.chain(scenario.greens.iter().map(|green| green.host.as_str())) {
+        let greens = scenario.greens.iter().map(|green| green.host.as_str());
+        let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
+        for host in reds.chain(greens).chain(zombies) {
             if !names.contains(&host) {
                 names.push(host);
             }
         }
+        let pools = pools(&scenario.reds);
         let host = |(number, name): (u8, &str)| HostAddresses {
             name: name.to_owned(),
             interface: if name == TARGET { scenario.target.interface.clone() } else { "eth0".to_owned() },
             number,
-            extra: scenario.hosts.get(name).map(|settings| settings.ranges.clone()).unwrap_or_default(),
+            extra: extra(scenario, name),
+            pools: scenario
+                .reds
+                .iter()
+                .enumerate()
+                .filter(|(_, red)| red.host == name)
+                .filter_map(|(index, _)| pools.get(&index).copied().flatten())
+                .flatten()
+                .collect(),
         };
-        Self { hosts: (1..=250).zip(names).map(host).collect() }
+        Self { hosts: (1..=250).zip(names).map(host).collect(), pools }
     }
 
     /// All hosts, the target first.
@@ -116,6 +132,17 @@ impl AddressPlan {
     /// An address that nobody has used when the `index`th red actor's ban is looked at.
     pub fn fresh(&self, host: &str, family: Family, index: usize) -> IpAddr {
         self.find(host).within(Routed::Witness, family, 100 + u16::try_from(index % 100).unwrap_or(0))
+    }
+
+    /// The `index`th address of a host that nobody has, from which packets seem to come.
+    pub fn decoy(&self, host: &str, family: Family, index: u8) -> IpAddr {
+        self.find(host).within(Routed::Actor, family, 101 + u16::from(index))
+    }
+
+    /// The prefix of the red actor at that place in the file; `None` where there is no room for it.
+    pub fn pool(&self, red: usize, family: Family) -> Option<IpNet> {
+        let [v4, v6] = self.pools.get(&red).copied().flatten()?;
+        Some(if family == Family::V4 { v4 } else { v6 })
     }
 
     /// Whether the target answers `address` by way of `host`.
@@ -179,7 +206,8 @@ impl HostAddresses {
     fn own_prefixes(&self) -> Vec<IpNet> {
         let pairs = [Routed::Actor, Routed::Witness]
             .map(|routed| [Family::V4, Family::V6].map(|family| (routed, family)));
-        pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family)).collect()
+        let own = pairs.into_iter().flatten().map(|(routed, family)| self.prefix(routed, family));
+        own.chain(self.pools.clone()).collect()
     }
 
     fn within(&self, routed: Routed, family: Family, last: u16) -> IpAddr {
@@ -195,6 +223,45 @@ impl HostAddresses {
             }
         }
     }
+}
+
+/// What the file routes to a host, or a scanner on it sends from.
+fn extra(scenario: &Scenario, host: &str) -> Vec<IpNet> {
+    let mut extra = scenario.hosts.get(host).map(|settings| settings.ranges.clone()).unwrap_or_default();
+    for red in scenario.reds.iter().filter(|red| red.host == host) {
+        match red.sender {
+            Sender::Prefix(prefix) if !extra.iter().any(|range| range.contains(&prefix)) => {
+                extra.push(prefix)
+            }
+            _ => {}
+        }
+    }
+    extra
+}
+
+/// Gives each scanner that asks for many sources the next free prefix that has room: in 198.18.128.0/17, and a whole
+/// /64 over IPv6, as a provider hands it out.
+fn pools(reds: &[Red]) -> BTreeMap<usize, Option<[IpNet; 2]>> {
+    const V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 128, 0), 17);
+    const V6_FIRST: u16 = 0x4000;
+    let mut next = u32::from(V4.network());
+    let wanted = reds.iter().enumerate().filter_map(|(index, red)| match red.sender {
+        Sender::Pool(count) => Some((index, count)),
+        _ => None,
+    });
+    (V6_FIRST..)
+        .zip(wanted)
+        .map(|(subnet, (index, count))| {
+            // The first and the last address of a prefix are nobody's.
+            let size = (count + 2).next_power_of_two();
+            let start = next.next_multiple_of(size);
+            next = start + size;
+            let length = 32 - u8::try_from(size.trailing_zeros()).unwrap_or(32);
+            let v4 = Ipv4Net::new_assert(start.into(), length);
+            let v6 = IpNet::V6(Ipv6Net::new_assert(v6(subnet, 0), 64));
+            (index, V4.contains(&v4).then_some([IpNet::V4(v4), v6]))
+        })
+        .collect()
 }
 
 fn v4(second: u8, third: u8) -> Ipv4Net {

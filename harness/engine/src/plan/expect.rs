@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use scandrill_model::{
-    Asks, PortSet, PortState, Protocol, RedExpectation, Reply, ServiceKind, ServicePlan, Speaks, StateSet,
-    TcpFlags, Technique, Unreachable, state_of,
+    Allowed, Asks, PortSet, PortState, Protocol, RedExpectation, Reply, ServiceKind, ServicePlan, Speaks,
+    StateSet, TcpFlags, Technique, Unreachable, state_of,
 };
+use scandrill_scanners::{Evasion, ScanPlan, Sources};
 use strum::IntoEnumIterator;
 
-use crate::scenario::{Green, Prediction, Red, Scenario};
+use crate::scenario::{Green, Prediction, Red, Scenario, Sender};
 
 /// Place, what is wrong, what would be right.
 pub type Unobservable = (Range<usize>, String, Option<String>);
@@ -70,7 +71,7 @@ fn check_covered(red: &Red) -> Result<(), Unobservable> {
         return Ok(());
     }
     if red.technique.asks() == Asks::Host {
-        let message = format!("`{}` pings the target and expects nothing of it", red.name);
+        let message = format!("`{}` asks the target and expects nothing of it", red.name);
         return Err((
             red.span.clone(),
             message,
@@ -87,22 +88,25 @@ fn named(expect: &RedExpectation) -> PortSet {
 
 fn check_red(red: &Red, expect: &RedExpectation, services: &[ServicePlan]) -> Result<(), Unobservable> {
     let rest_ports = red.ports.without(&named(expect));
-    let rest = expect.rest.as_ref().map(|states| (&rest_ports, states));
-    for (ports, states) in expect.states.iter().map(|(ports, states)| (ports, states)).chain(rest) {
-        check_possible(red, states)?;
+    let rest = expect.rest.as_ref().map(|allowed| (&rest_ports, allowed));
+    for (ports, allowed) in expect.states.iter().map(|(ports, allowed)| (ports, allowed)).chain(rest) {
+        let Allowed::States(states) = allowed else { continue };
         check_silent(red, ports, states, services)?;
+        check_possible(red, states)?;
     }
     Ok(())
 }
 
 /// A state that no reply and no silence gives can never be read.
 fn check_possible(red: &Red, states: &StateSet) -> Result<(), Unobservable> {
-    let possible = possible_states(red.technique);
+    let mute = is_mute(red.technique, &red.evasion, matches!(red.sender, Sender::Spoofed(_)));
+    let possible = if mute { vec![state_of(red.technique, None)] } else { possible_states(red.technique) };
     match states.0.iter().find(|state| !possible.contains(state)) {
         None => Ok(()),
         Some(state) => {
             let words: Vec<String> = possible.iter().map(PortState::to_string).collect();
-            let message = format!("{} never reads a port as {state}", red.technique);
+            let how = if mute { ", as it hears no answer," } else { "" };
+            let message = format!("{}{how} never reads a port as {state}", red.technique);
             Err((red.span.clone(), message, Some(format!("it reads {}", words.join(", ")))))
         }
     }
@@ -110,43 +114,92 @@ fn check_possible(red: &Red, states: &StateSet) -> Result<(), Unobservable> {
 
 /// All states that the one table can give for a technique.
 pub fn possible_states(technique: Technique) -> Vec<PortState> {
-    let tcp = |flags, window| Some(Reply::Tcp { flags, window });
-    let (refused, prohibited) = (Unreachable::Port, Unreachable::AdminProhibited);
-    let unreachable = [refused, prohibited].map(|what| Some(Reply::Unreachable(what)));
-    let replies: Vec<Option<Reply>> = match technique.protocol() {
+    let tcp = |flags, window| Reply::Tcp { flags, window };
+    let mut replies: Vec<Reply> = match technique.protocol() {
         Protocol::Tcp => {
             vec![tcp(TcpFlags::SYN | TcpFlags::ACK, 1), tcp(TcpFlags::RST, 0), tcp(TcpFlags::RST, 1)]
         }
-        Protocol::Udp => vec![Some(Reply::Udp)],
-        Protocol::Sctp => vec![Some(Reply::SctpInitAck), Some(Reply::SctpAbort)],
-        Protocol::Ip => vec![Some(Reply::Protocol), Some(Reply::Unreachable(Unreachable::Protocol))],
-        Protocol::Icmp => vec![Some(Reply::EchoReply)],
-        Protocol::Arp => vec![Some(Reply::ArpReply)],
+        Protocol::Udp => vec![Reply::Udp],
+        Protocol::Sctp => vec![Reply::SctpInitAck, Reply::SctpAbort],
+        Protocol::Ip => vec![Reply::Protocol, Reply::Unreachable(Unreachable::Protocol)],
+        Protocol::Icmp => vec![Reply::EchoReply],
+        Protocol::Arp => vec![Reply::ArpReply],
     };
-    let silent_on_open = silent_when_open(technique);
-    let states: Vec<PortState> = replies
-        .into_iter()
-        .chain(unreachable)
-        .chain([None])
-        .map(|reply| state_of(technique, reply))
-        .collect();
+    replies.extend([Unreachable::Port, Unreachable::AdminProhibited].map(Reply::Unreachable));
+    let states: Vec<PortState> =
+        replies.into_iter().map(Some).chain([None]).map(|reply| state_of(technique, reply)).collect();
     PortState::iter()
-        .filter(|state| states.contains(state) && !(silent_on_open && *state == PortState::Open))
+        .filter(|state| states.contains(state) && (*state != PortState::Open || can_read_open(technique)))
         .collect()
 }
 
-/// Whether an open port gives no answer to this technique (RFC 9293, section 3.10.7.2).
-pub fn silent_when_open(technique: Technique) -> bool {
-    matches!(technique, Technique::TcpNull | Technique::TcpFin | Technique::TcpXmas | Technique::TcpMaimon)
+/// Whether a listener's answer can differ from that of a closed port in the way that reads as open.
+fn can_read_open(technique: Technique) -> bool {
+    match technique {
+        Technique::TcpWindow => true,
+        other => other.probe_flags().is_none_or(|flags| flags.contains(TcpFlags::SYN)),
+    }
 }
 
-/// The scanned ports that would be silent without any defense.
-pub fn silent_by_nature(technique: Technique, services: &[ServicePlan]) -> PortSet {
+/// Which ports give no answer to a TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    /// None.
+    Nobody,
+    /// Those with a listener.
+    Listeners,
+    /// All.
+    Everyone,
+}
+
+/// RFC 9293, section 3.10.7: nothing answers a reset; a closed port resets anything else. A listener resets what has an
+/// ACK, accepts a SYN, and ignores the rest; a SYN with FIN, too, in Linux (`tcp_rcv_state_process`).
+fn quiet(flags: TcpFlags) -> Quiet {
+    if flags.contains(TcpFlags::RST) {
+        Quiet::Everyone
+    } else if flags.contains(TcpFlags::ACK) {
+        Quiet::Nobody
+    } else if flags.contains(TcpFlags::SYN) && !flags.contains(TcpFlags::FIN) {
+        Quiet::Nobody
+    } else {
+        Quiet::Listeners
+    }
+}
+
+/// Whether a scan hears no answer, whatever the target does: a wrong checksum is thrown away before anything is
+/// answered, and the answers to another's name go there. SCTP's absence, and a protocol's, Linux tells without a look at
+/// what is inside.
+fn is_mute(technique: Technique, evasion: &Evasion, spoofed: bool) -> bool {
+    let checked = matches!(technique.protocol(), Protocol::Tcp | Protocol::Udp | Protocol::Icmp);
+    spoofed || evasion.bad_checksum && checked
+}
+
+/// The scanned ports on which a scan would hear nothing without any defense.
+pub fn silent_by_nature(scan: &ScanPlan, services: &[ServicePlan]) -> PortSet {
+    let spoofed = scan.evasion.sources == Sources::Spoofed;
+    silent(scan.technique, &scan.evasion, spoofed, &scan.cells(), services)
+}
+
+fn silent(
+    technique: Technique,
+    evasion: &Evasion,
+    spoofed: bool,
+    ports: &PortSet,
+    services: &[ServicePlan],
+) -> PortSet {
+    let quiet = technique.probe_flags().map_or(Quiet::Nobody, quiet);
+    // Linux answers no address mask request (RFC 1122, section 3.2.2.9, lets it).
+    let ignored = technique == Technique::IcmpNetmask || quiet == Quiet::Everyone;
+    if ignored || is_mute(technique, evasion, spoofed) {
+        return ports.clone();
+    }
+    // A service that is asked in nonsense is silent, unless it echoes.
+    let nonsense = technique == Technique::Udp && evasion.data_length > 0;
+    let is_silent = |service: &&ServicePlan| {
+        quiet == Quiet::Listeners || !service.answers() || nonsense && service.kind != ServiceKind::Echo
+    };
     let of_protocol = services.iter().filter(|service| service.protocol == technique.protocol());
-    of_protocol
-        .filter(|service| silent_when_open(technique) || !service.answers())
-        .map(|service| service.port)
-        .collect()
+    of_protocol.filter(is_silent).map(|service| service.port).filter(|port| ports.contains(*port)).collect()
 }
 
 /// A port that is silent anyway cannot show that it is filtered.
@@ -156,17 +209,48 @@ fn check_silent(
     states: &StateSet,
     services: &[ServicePlan],
 ) -> Result<(), Unobservable> {
-    let silent = ports.intersection(&red.ports).intersection(&silent_by_nature(red.technique, services));
+    let spoofed = matches!(red.sender, Sender::Spoofed(_));
+    let silent = silent(red.technique, &red.evasion, spoofed, &ports.intersection(&red.ports), services);
     if silent.is_empty() || states.0 != [PortState::Filtered] {
         return Ok(());
     }
+    let what = match red.technique.asks() {
+        Asks::Host => "the target".to_owned(),
+        Asks::Ports => format!("port {silent}"),
+        Asks::Protocols => format!("protocol {silent}"),
+    };
+    let mute = is_mute(red.technique, &red.evasion, spoofed);
     let message = format!(
-        "port {silent} gives no answer to {} even without a defense: `filtered` shows nothing",
-        red.technique
+        "{what} gives no answer to {}{} even without a defense: `filtered` shows nothing",
+        red.technique,
+        if mute { " sent like this" } else { "" }
     );
-    Err((
-        red.span.clone(),
-        message,
-        Some("expect \"open|filtered\", or scan it with another technique".to_owned()),
-    ))
+    let help = match state_of(red.technique, None) {
+        PortState::OpenFiltered if !mute => "expect \"open|filtered\", or scan it with another technique",
+        _ => "expect \"silent\", or scan it in another way",
+    };
+    Err((red.span.clone(), message, Some(help.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_ignores_what_neither_acknowledges_nor_opens() {
+        let quiet = |flags: &str| quiet(flags.parse().unwrap());
+        for (flags, expected) in [
+            ("SYN", Quiet::Nobody),
+            ("SYN,PSH", Quiet::Nobody),
+            ("SYN,ACK", Quiet::Nobody),
+            ("FIN,ACK", Quiet::Nobody),
+            ("SYN,FIN", Quiet::Listeners),
+            ("none", Quiet::Listeners),
+            ("URG,PSH", Quiet::Listeners),
+            ("RST", Quiet::Everyone),
+            ("SYN,RST", Quiet::Everyone),
+        ] {
+            assert_eq!(quiet(flags), expected, "{flags}");
+        }
+    }
 }

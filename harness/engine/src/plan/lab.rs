@@ -90,6 +90,7 @@ fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)]) -> InterfacePlan {
 fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses) -> HostPlan {
     let mut sysctls: Vec<SysctlPlan> = EVERYWHERE.into_iter().map(sysctl).collect();
     let is_target = host.name == TARGET;
+    let is_zombie = scenario.reds.iter().any(|red| red.zombie.as_ref() == Some(&host.name));
     if is_target {
         sysctls.extend(TARGET_ONLY.into_iter().map(sysctl));
     }
@@ -107,7 +108,7 @@ fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses)
     HostPlan {
         name: host.name.clone(),
         sysctls,
-        routes: if is_target { routes(addresses) } else { Vec::new() },
+        routes: if is_target || is_zombie { routes(addresses, host) } else { Vec::new() },
         answers_for: Vec::new(),
         services: if is_target { scenario.target.services.clone() } else { Vec::new() },
     }
@@ -117,11 +118,12 @@ fn sysctl((key, value, why): (&str, &str, &str)) -> SysctlPlan {
     SysctlPlan { key: key.to_owned(), value: value.to_owned(), why: why.to_owned() }
 }
 
-/// The target answers each routed prefix by way of its host's link address.
-fn routes(addresses: &AddressPlan) -> Vec<RoutePlan> {
+/// The target, and a zombie, answer each routed prefix by way of its host's link address.
+fn routes(addresses: &AddressPlan, of: &HostAddresses) -> Vec<RoutePlan> {
     let via = |host: &HostAddresses, to: &ipnet::IpNet| host.link(Family::of(to.network())).addr();
     let of_host = |host: &HostAddresses| {
         host.routed_prefixes().map(|to| RoutePlan { to, via: via(host, &to) }).collect::<Vec<_>>()
     };
-    addresses.hosts().iter().skip(1).flat_map(of_host).collect()
+    let others = addresses.hosts().iter().filter(|host| host.name != TARGET && host.name != of.name);
+    others.flat_map(of_host).collect()
 }

@@ -4,6 +4,7 @@
 mod address;
 mod expect;
 mod lab;
+mod red;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PortSet, Protocol, RedExpectation, ServicePlan,
     Speaks, Step, Technique,
 };
-use scandrill_scanners::{Order, Pace, ScanPlan, Timing, nmap};
+use scandrill_scanners::{ScanPlan, nmap};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -22,7 +23,7 @@ pub use self::expect::{possible_states, silent_by_nature};
 use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::BadFile;
 use crate::case::Case;
-use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Red, Scanner, Scenario};
+use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Scanner, Scenario};
 
 /// Everything one case does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -305,7 +306,7 @@ impl Planner<'_> {
         Ok((steps, needs))
     }
 
-    /// One control for each technique, over all ports that anyone asks with it.
+    /// One control for each technique, over all ports that anyone asks with it: plain, however the attacker hides.
     fn controls(&self, reds: &[RedPlan]) -> Vec<ProbePlan> {
         let mut controls: Vec<ProbePlan> = Vec::new();
         for red in reds {
@@ -315,11 +316,14 @@ impl Planner<'_> {
                     from: red.from.clone(),
                     scan: ScanPlan {
                         source: self.addresses.control(&red.from.host, self.case.family),
-                        timing: Timing::T4,
-                        order: Order::Random,
-                        pace: Pace::default(),
-                        seed: self.seed ^ CONTROL_SEED,
-                        ..red.scan.clone()
+                        zombie: red.scan.zombie,
+                        ..ScanPlan::new(
+                            red.scan.technique,
+                            self.addresses.control(&red.from.host, self.case.family),
+                            red.scan.target,
+                            red.scan.ports.clone(),
+                            self.seed ^ CONTROL_SEED,
+                        )
                     },
                 }),
             }
@@ -357,82 +361,6 @@ impl Planner<'_> {
         }
     }
 
-    fn red(&self, index: usize, red: &Red) -> Result<RedPlan, BadFile> {
-        let scanner = self.scanner_of(red);
-        let source = match red.source.filter(|source| Family::of(*source) == self.case.family) {
-            Some(source) => self.reachable(&red.host, source, &red.span)?,
-            None if self.is_shared_with_kernel(&red.host) => self.addresses.link(&red.host, self.case.family),
-            None => self.addresses.routed(&red.host, self.case.family),
-        };
-        let target = self.addresses.target(self.case.family);
-        let seed = self.seed.wrapping_add(index as u64);
-        let scan = ScanPlan {
-            timing: red.timing,
-            order: red.order,
-            pace: Pace { interval: red.interval.map(Into::into), ..Pace::default() },
-            ..ScanPlan::new(red.technique, source, target, red.ports.clone(), seed)
-        };
-        Ok(RedPlan {
-            name: red.name.clone(),
-            from: self.vantage(&red.host),
-            scanner,
-            look: self.look(index, red, source)?,
-            scan,
-            after: red.after.clone(),
-            expect: red.expect.clone(),
-        })
-    }
-
-    fn scanner_of(&self, red: &Red) -> Scanner {
-        match self.case.scanner {
-            Some(scanner) if red.scanners.contains(&scanner) => scanner,
-            _ => red.scanners.first().copied().unwrap_or(Scanner::Builtin),
-        }
-    }
-
-    /// Actors of one host share its address. nmap and clients need one that the kernel owns; the built-in scanner
-    /// takes another only where nobody of those is beside it.
-    fn is_shared_with_kernel(&self, host: &str) -> bool {
-        let by_kernel = |red: &Red| red.host == host && self.scanner_of(red) == Scanner::Nmap;
-        self.scenario.reds.iter().any(by_kernel)
-            || self.scenario.greens.iter().any(|green| green.host == host)
-    }
-
-    /// An address that a file fixes must be one that the target routes to that host.
-    fn reachable(&self, host: &str, source: IpAddr, span: &Range<usize>) -> Result<IpAddr, BadFile> {
-        if self.addresses.reaches(host, source) {
-            return Ok(source);
-        }
-        let help = format!(
-            "add its range to [hosts.{host}] ranges, or use one of {}",
-            self.addresses.ranges_text(host)
-        );
-        Err(self.bad(span.clone(), format!("{source} is not routed to host `{host}`"), Some(help)))
-    }
-
-    fn look(&self, index: usize, red: &Red, source: IpAddr) -> Result<Option<LookPlan>, BadFile> {
-        let predicted = self.scenario.claim.as_ref().filter(|claim| claim.actor == red.name);
-        let predicted = predicted.and_then(|claim| match &claim.predicts {
-            Prediction::Red(expectation) => expectation.ban,
-            Prediction::Green(_) => None,
-        });
-        let Some(ban) = red.expect.ban.or(predicted) else { return Ok(None) };
-        let Some(port) = self.tcp_service() else {
-            let help = Some("add a TCP service to the target".to_owned());
-            return Err(self.bad(
-                red.span.clone(),
-                "a ban is looked at on a TCP service, and there is none",
-                help,
-            ));
-        };
-        let fresh = self.addresses.fresh(&red.host, self.case.family, index);
-        Ok(Some(LookPlan {
-            later: ban.holds.or(ban.lifts),
-            own: self.one_port(Technique::TcpSyn, source, port),
-            fresh: self.one_port(Technique::TcpSyn, fresh, port),
-        }))
-    }
-
     fn green(&self, green: &Green) -> Result<GreenPlan, BadFile> {
         let source = match green.source.filter(|source| Family::of(*source) == self.case.family) {
             Some(source) => self.reachable(&green.host, source, &green.span)?,
@@ -460,6 +388,14 @@ fn needs(of_steps: &[Need], reds: &[RedPlan]) -> Vec<Need> {
     needs
 }
 
+/// The command of whoever scans and is not built in; `None` when it has no such scan.
+pub fn foreign_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
+    match red.scanner {
+        Scanner::Builtin => None,
+        Scanner::Nmap => nmap_command(red),
+    }
+}
+
 /// nmap's own command for a scan, with the interface it must use.
 pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
     Some(nmap::command(&red.scan, &red.from.interface))
@@ -470,8 +406,9 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
     let scans = reds.iter().map(|red| {
         let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
         let pace = Millis::from(red.scan.interval()).0;
+        let pauses = red.scan.pace.burst.map_or(0, |burst| ports / u64::from(burst.probes) * burst.pause.0);
         let look = red.look.as_ref().and_then(|look| look.later).unwrap_or_default().0;
-        ports.saturating_mul(pace).saturating_add(ports / 10).saturating_add(look)
+        ports.saturating_mul(pace).saturating_add(pauses).saturating_add(ports / 10).saturating_add(look)
     });
     let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
     scans.chain(clients).fold(0, u64::saturating_add)

@@ -101,7 +101,7 @@ async fn in_lab(
     }
     drop(services);
     for (red, window) in drilled? {
-        let seen = seen.testimony(&red.scan, &red.from.host, window);
+        let seen = seen.testimony(red, window);
         log.emit(What::Facts {
             actor: red.name.clone(),
             technique: red.scan.technique,

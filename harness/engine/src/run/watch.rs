@@ -1,37 +1,49 @@
 //! The captures of a case: at the target's end and at every attacker's, from before the first packet to after
 //! the last.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use scandrill_lab::{Capture, Captured, CapturedPacket, Kind, Lab, create_in, decode, write_pcapng};
 use scandrill_model::What;
-use scandrill_scanners::ScanPlan;
 
 use super::Window;
 use super::log::{Log, Trouble, Troubled};
-use crate::oracle::facts::{Testimony, testimony};
-use crate::plan::{Plan, TARGET};
+use crate::oracle::facts::{Scanned, Testimony, testimony};
+use crate::plan::{Plan, RedPlan, TARGET};
 
 /// Packets of clients, canaries, controls and neighbours that may wait to be read.
 const ORDINARY: usize = 4096;
+
+/// How many packets go out at the first try of each port: decoys send it, too, and fragments are more.
+fn packets(red: &RedPlan) -> usize {
+    let evasion = &red.scan.evasion;
+    // A TCP header with its options is the longest of what goes before the data.
+    let length = 60 + usize::from(evasion.data_length);
+    let pieces = evasion.fragment.map_or(1, |size| length.div_ceil(size.into()));
+    red.scan.ports.len() * (1 + evasion.decoys.len()) * pieces
+}
 
 /// Running captures.
 #[must_use = "captures are stopped to be read"]
 pub struct Watch {
     captures: Vec<Capture>,
+    macs: BTreeMap<String, [u8; 6]>,
 }
 
 /// What the captures hold; the target's is the first.
 pub struct Seen {
     captured: Vec<Captured>,
+    /// The Ethernet address of each host.
+    macs: BTreeMap<String, [u8; 6]>,
 }
 
 impl Watch {
     /// Starts one capture at each end that a probe passes.
     pub async fn start(plan: &Plan, lab: &Lab) -> Result<Self, Trouble> {
         if !plan.watched {
-            return Ok(Self { captures: Vec::new() });
+            return Ok(Self { captures: Vec::new(), macs: BTreeMap::new() });
         }
         let mut ends = vec![TARGET];
         for host in plan.reds.iter().map(|red| red.from.host.as_str()) {
@@ -40,8 +52,7 @@ impl Watch {
             }
         }
         // A probe, its answer, and what a kernel or a handshake adds; and room for everybody else.
-        let probed = plan.reds.iter().map(|red| red.scan.ports.len()).max().unwrap_or(0);
-        let burst = 4 * probed + ORDINARY;
+        let burst = 4 * plan.reds.iter().map(packets).max().unwrap_or(0) + ORDINARY;
         let mut captures = Vec::new();
         for end in ends {
             let interface = plan.lab.interfaces().find(|interface| interface.host == end);
@@ -49,7 +60,8 @@ impl Watch {
             let host = lab.host(end).trouble("finding a host")?;
             captures.push(Capture::start(host, name, burst).await.trouble("starting a capture")?);
         }
-        Ok(Self { captures })
+        let macs = plan.lab.interfaces().map(|interface| (interface.host.clone(), interface.mac)).collect();
+        Ok(Self { captures, macs })
     }
 
     /// Stops them all.
@@ -61,16 +73,19 @@ impl Watch {
             log.emit(What::Captured { host, packets, dropped: one.dropped });
             captured.push(one);
         }
-        Ok(Seen { captured })
+        Ok(Seen { captured, macs: self.macs })
     }
 }
 
 impl Seen {
     /// What the captures say of one scan.
-    pub fn testimony(&self, scan: &ScanPlan, from_host: &str, (start, end): Window) -> Testimony {
-        let at_red = self.captured.iter().find(|captured| captured.host == from_host);
-        match (self.captured.first(), at_red) {
-            (Some(at_target), Some(at_red)) => testimony(scan, start, end, at_target, at_red),
+    pub fn testimony(&self, red: &RedPlan, (from, until): Window) -> Testimony {
+        let host = &red.from.host;
+        let at_red = self.captured.iter().find(|captured| captured.host == *host);
+        match (self.captured.first(), at_red, self.macs.get(host)) {
+            (Some(at_target), Some(at_red), Some(mac)) => {
+                testimony(Scanned { plan: &red.scan, mac: *mac, from, until }, at_target, at_red)
+            }
             _ => Testimony::default(),
         }
     }
@@ -91,6 +106,6 @@ fn comment(packet: &CapturedPacket) -> Option<String> {
             Some(format!("{way}: unreachable ({what:?}) about {} to {}", quoted.source, quoted.destination))
         }
         Kind::Tcp { flags, .. } => Some(format!("{way}: tcp {flags:?}")),
-        Kind::Udp { .. } | Kind::EchoRequest { .. } | Kind::EchoReply { .. } | Kind::Other => None,
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use scandrill_model::{
-    BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet,
+    Allowed, BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet,
 };
 
 use super::Prediction;
@@ -31,8 +31,12 @@ pub fn prediction(table: &PredictsTable) -> Located<Prediction> {
         filtered: table.filtered.clone(),
         unfiltered: table.unfiltered.clone(),
         open_filtered: table.open_filtered.clone(),
+        closed_filtered: table.closed_filtered.clone(),
+        silent: table.silent.clone(),
         rest: table.rest.clone(),
         answered: table.answered.clone(),
+        ttl: table.ttl.clone(),
+        os: table.os.clone(),
         ban: table.ban.clone(),
     };
     let about_green =
@@ -54,15 +58,18 @@ pub fn prediction(table: &PredictsTable) -> Located<Prediction> {
 /// Understands a red actor's expectation.
 pub fn red(table: &RedExpect) -> Located<RedExpectation> {
     let mut expect = RedExpectation::default();
+    let one = |state| Allowed::States(StateSet(vec![state]));
     let by_state = [
-        (&table.open, PortState::Open),
-        (&table.closed, PortState::Closed),
-        (&table.filtered, PortState::Filtered),
-        (&table.unfiltered, PortState::Unfiltered),
-        (&table.open_filtered, PortState::OpenFiltered),
+        (&table.open, one(PortState::Open)),
+        (&table.closed, one(PortState::Closed)),
+        (&table.filtered, one(PortState::Filtered)),
+        (&table.unfiltered, one(PortState::Unfiltered)),
+        (&table.open_filtered, one(PortState::OpenFiltered)),
+        (&table.closed_filtered, one(PortState::ClosedFiltered)),
+        (&table.silent, Allowed::Silent),
     ];
     let mut named = PortSet::default();
-    for (ports, state) in by_state {
+    for (ports, allowed) in by_state {
         let Some(text) = ports else { continue };
         let ports = at(text, |text| port_set(text))?;
         let twice = named.intersection(&ports);
@@ -71,9 +78,11 @@ pub fn red(table: &RedExpect) -> Located<RedExpectation> {
             return Err((text.span.clone(), wrong));
         }
         named = named.union(&ports);
-        expect.states.push((ports, StateSet(vec![state])));
+        expect.states.push((ports, allowed));
     }
-    expect.rest = table.rest.as_ref().map(|rest| at(rest, states)).transpose()?;
+    expect.rest = table.rest.as_ref().map(|rest| at(rest, allowed)).transpose()?;
+    expect.ttl = table.ttl.as_ref().map(|ttl| at(ttl, bound)).transpose()?;
+    expect.os = table.os.as_ref().map(|os| os.value.clone());
     expect.answered = table.answered.as_ref().map(|count| at(count, bound)).transpose()?;
     expect.ban = table.ban.as_ref().map(ban).transpose()?;
     Ok(expect)
@@ -97,10 +106,19 @@ pub fn port_set(text: &str) -> Result<PortSet, Wrong> {
     text.parse().map_err(|error: scandrill_model::PortError| Wrong { message: error.to_string(), help: None })
 }
 
-fn states(value: &OneOrMany<String>) -> Result<StateSet, Wrong> {
+fn allowed(value: &OneOrMany<String>) -> Result<Allowed, Wrong> {
     let words = value.clone().into_vec();
+    if words == ["silent"] {
+        return Ok(Allowed::Silent);
+    }
+    if words.iter().any(|text| text == "silent") {
+        return Err(Wrong::new(
+            "`silent` stands alone",
+            "name the state that silence reads as, such as `filtered`",
+        ));
+    }
     let states: Result<Vec<PortState>, Wrong> = words.iter().map(|text| word("port state", text)).collect();
-    states.map(StateSet)
+    states.map(|states| Allowed::States(StateSet(states)))
 }
 
 fn bound(count: &Count) -> Result<Bound, Wrong> {

@@ -144,9 +144,18 @@ pub struct PredictsTable {
     #[serde(rename = "open|filtered")]
     pub open_filtered: Option<At<String>>,
     /// As in a red `expect`.
+    #[serde(rename = "closed|filtered")]
+    pub closed_filtered: Option<At<String>>,
+    /// As in a red `expect`.
+    pub silent: Option<At<String>>,
+    /// As in a red `expect`.
     pub rest: Option<At<OneOrMany<String>>>,
     /// As in a red `expect`.
     pub answered: Option<At<Count>>,
+    /// As in a red `expect`.
+    pub ttl: Option<At<Count>>,
+    /// As in a red `expect`.
+    pub os: Option<At<String>>,
     /// As in a red `expect`.
     pub ban: Option<At<BanValue>>,
     /// As in a green `expect`.
@@ -207,20 +216,93 @@ pub struct RedTable {
     pub source: Option<At<String>>,
     /// How it probes, e.g. "tcp-syn".
     pub technique: At<String>,
-    /// What it probes, e.g. "1-1000,8080". ICMP has none.
+    /// The flags of tcp-flags, e.g. "SYN,FIN", or "none".
+    pub flags: Option<At<String>>,
+    /// What it probes, e.g. "1-1000,8080"; of ip-protocol the protocols' numbers, 1 to 255. A technique that asks
+    /// the host itself (ICMP, ARP) has none.
     pub ports: Option<At<String>>,
     /// "builtin" (the default), "nmap" or both; each scanner gets a case and a lab of its own.
     pub scanner: Option<At<OneOrMany<String>>>,
     /// nmap's timing template, "T0" to "T5"; "T4" by default.
     pub timing: Option<At<String>>,
-    /// "random" (the default) or "ascending".
+    /// "random" (the default), "ascending", or "popular": at random, but often open ports first.
     pub order: Option<At<String>>,
-    /// Probes per time, e.g. "10/s"; as fast as the technique goes by default.
+    /// Probes per time, from "1/h" to "1000000/s"; as fast as the technique goes by default.
     pub rate: Option<At<String>>,
+    /// Time from one probe to the next, e.g. "300ms": the other way to say `rate`.
+    pub scan_delay: Option<At<String>>,
+    /// By how many percent of itself each time between two probes is longer or shorter, at random; the mean stays.
+    pub jitter: Option<At<u8>>,
+    /// So many probes, then nothing for a while, and again: { probes = 20, pause = "2s" }.
+    pub burst: Option<At<BurstTable>>,
+    /// The source port of all probes; by default each try has its own.
+    pub source_port: Option<At<u16>>,
+    /// Others in whose name each probe is sent, too: how many, of addresses that nobody has, or a list of hosts and
+    /// addresses.
+    pub decoys: Option<At<Decoys>>,
+    /// The addresses it sends from, one after the other, port by port: how many, or a prefix.
+    pub sources: Option<At<SourcesValue>>,
+    /// The host, or address, in whose name the scan is sent. Its answers go there, and the scanner hears none.
+    pub spoof: Option<At<String>>,
+    /// Splits each probe into IP fragments of so many bytes, a multiple of 8.
+    pub fragment: Option<At<u16>>,
+    /// The probes' time to live, or hop limit.
+    pub ttl: Option<At<u8>>,
+    /// Sends each probe with a wrong checksum, which no host takes.
+    pub bad_checksum: Option<At<bool>>,
+    /// So many random bytes more in each probe.
+    pub data_length: Option<At<u16>>,
+    /// Whose SYN it looks like: "nmap", "masscan", "zmap", "linux" or "no-mss"; the technique's own by default.
+    pub syn: Option<At<String>>,
+    /// The host through which technique idle looks: true (the default) for one that is added, "zombie", or the name of
+    /// another.
+    pub zombie: Option<At<ZombieValue>>,
+    /// What nmap finds out beside the ports' states: "os", "services".
+    pub detect: Option<At<OneOrMany<String>>>,
     /// Actors that must have finished before; by default the red actor before this one.
     pub after: Option<Vec<At<String>>>,
     /// What it is expected to read and to suffer. Every scanned port must be covered.
     pub expect: RedExpect,
+}
+
+/// Bursts of probes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BurstTable {
+    /// Probes of a burst.
+    pub probes: At<u32>,
+    /// From the last probe of a burst to the first of the next, e.g. "2s".
+    pub pause: At<String>,
+}
+
+/// Decoys: a number of them, or a list.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number of decoys, or a list of hosts and addresses")]
+pub enum Decoys {
+    /// So many addresses that nobody has.
+    Count(u8),
+    /// Hosts by name, or addresses.
+    Named(Vec<String>),
+}
+
+/// The addresses of a scanner that has many.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number of sources, or a prefix such as \"198.19.128.0/24\"")]
+pub enum SourcesValue {
+    /// So many, in a prefix of their own.
+    Count(u32),
+    /// Those of a prefix.
+    Prefix(String),
+}
+
+/// The host whose IP identification an idle scan reads.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected true, or the name of a host")]
+pub enum ZombieValue {
+    /// A host of its own.
+    Added(bool),
+    /// This host.
+    Host(String),
 }
 
 /// What a red actor is expected to see.
@@ -238,10 +320,19 @@ pub struct RedExpect {
     /// Ports that read open|filtered.
     #[serde(rename = "open|filtered")]
     pub open_filtered: Option<At<String>>,
-    /// The state, or states, allowed for all other ports; beside `answered`, for those that gave no answer.
+    /// Ports that read closed|filtered.
+    #[serde(rename = "closed|filtered")]
+    pub closed_filtered: Option<At<String>>,
+    /// Ports that give no answer, by nature or by a defense, whatever that state is called. It says nothing of a filter.
+    pub silent: Option<At<String>>,
+    /// The state, or states, or "silent", allowed for all other ports; beside `answered`, for those that gave no answer.
     pub rest: Option<At<OneOrMany<String>>>,
     /// How many ports give any answer: 9, or { min = 8, max = 10 }.
     pub answered: Option<At<Count>>,
+    /// The time to live, or hop limit, of every reply: 64, or { min = 60, max = 64 }.
+    pub ttl: Option<At<Count>>,
+    /// How the best guess at the target's system begins, e.g. "Linux"; with detect = "os".
+    pub os: Option<At<String>>,
     /// Whether its source is banned afterwards: true, false, or a table of bounds.
     pub ban: Option<At<BanValue>>,
 }

@@ -3,6 +3,7 @@
 mod expect;
 pub mod file;
 mod read;
+mod red;
 mod words;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Speaks,
     Technique,
 };
-use scandrill_scanners::{Order, Timing};
+use scandrill_scanners::{Detect, Evasion, Order, Pace, Timing};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
@@ -175,7 +176,7 @@ pub struct Red {
     pub source: Option<IpAddr>,
     /// How it probes.
     pub technique: Technique,
-    /// What it probes; port 0 for ICMP.
+    /// What it probes; port 0 where it asks the host itself.
     pub ports: PortSet,
     /// Who runs it.
     pub scanners: Vec<Scanner>,
@@ -183,14 +184,92 @@ pub struct Red {
     pub timing: Timing,
     /// In which order it probes.
     pub order: Order,
-    /// Time from one probe to the next; `None` is as fast as it goes.
-    pub interval: Option<Millis>,
+    /// How its probes are spaced.
+    pub pace: Pace,
+    /// How it hides, but for the addresses.
+    pub evasion: Evasion,
+    /// Who else seems to send each probe.
+    pub decoys: Decoys,
+    /// Who seems to send them.
+    pub sender: Sender,
+    /// What it finds out beside the ports' states.
+    pub detect: Detect,
+    /// The host through which it looks.
+    pub zombie: Option<String>,
     /// Who must have finished.
     pub after: Vec<String>,
     /// What it is expected to see.
     pub expect: RedExpectation,
     /// Its place in the file.
     pub span: Range<usize>,
+}
+
+impl Red {
+    /// Hosts in whose name it sends.
+    pub fn named_hosts(&self) -> impl Iterator<Item = &str> {
+        self.in_the_name_of().filter_map(|who| match who {
+            Who::Host(name) => Some(name.as_str()),
+            Who::Address(_) => None,
+        })
+    }
+
+    /// Why it cannot be run over an IP version: its technique or an address that the file fixes is not there.
+    pub fn lacks(&self, family: Family) -> Option<String> {
+        if !self.technique.exists_over(family) {
+            return Some(format!("{} does not exist there", self.technique));
+        }
+        let addresses = self.in_the_name_of().filter_map(|who| match who {
+            Who::Address(address) => Some(*address),
+            Who::Host(_) => None,
+        });
+        let prefix = if let Sender::Prefix(prefix) = self.sender { Some(prefix.network()) } else { None };
+        let strange = addresses.chain(prefix).find(|address| Family::of(*address) != family)?;
+        Some(format!("`{}` uses {strange}", self.name))
+    }
+
+    fn in_the_name_of(&self) -> impl Iterator<Item = &Who> {
+        let decoys = if let Decoys::Named(decoys) = &self.decoys { decoys.as_slice() } else { &[] };
+        let victim = if let Sender::Spoofed(victim) = &self.sender { Some(victim) } else { None };
+        decoys.iter().chain(victim)
+    }
+}
+
+/// Somebody in whose name a packet is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The actor on this host.
+    Host(String),
+    /// Whoever has this address.
+    Address(IpAddr),
+}
+
+/// Others that seem to send each probe, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoys {
+    /// So many, of addresses that nobody has.
+    Chosen(u8),
+    /// These.
+    Named(Vec<Who>),
+}
+
+impl Default for Decoys {
+    fn default() -> Self {
+        Self::Named(Vec::new())
+    }
+}
+
+/// Who seems to send a scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sender {
+    /// The actor itself.
+    #[default]
+    Own,
+    /// So many sources, in a prefix that the plan chooses.
+    Pool(u32),
+    /// All hosts of a prefix.
+    Prefix(IpNet),
+    /// Somebody else.
+    Spoofed(Who),
 }
 
 /// A legitimate client.

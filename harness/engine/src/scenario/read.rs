@@ -7,15 +7,13 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
-use scandrill_model::{Asks, Backend, Family, Millis, Protocol, ServicePlan, Technique, is_lab_address};
-use scandrill_scanners::{Order, Timing};
+use scandrill_model::{Backend, Family, Millis, Protocol, ServicePlan, is_lab_address};
 
-use super::expect::{self, Located, at, port_set};
-use super::file::{
-    At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, RedTable, ScenarioFile, TargetTable,
-};
+use super::expect::{self, Located, at};
+use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
+use super::red;
 use super::words::{self, Wrong, word};
-use super::{Canary, Claim, Green, HostSettings, IcmpLimit, Prediction, Red, Scanner, Scenario, Target};
+use super::{Canary, Claim, Green, HostSettings, IcmpLimit, Prediction, Red, Scenario, Target};
 use crate::bad_file::{BadFile, SourceFile, nearest};
 
 /// Hosts that every lab has, and no actor works on.
@@ -56,14 +54,14 @@ fn from_toml(file: &SourceFile, error: &toml::de::Error) -> BadFile {
 }
 
 fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<'_>) -> Located<Scenario> {
-    let reds = reds(&raw.red)?;
+    let reds = red::reds(&raw.red)?;
     let greens = greens(&raw.green)?;
     let scenario = Scenario {
         name: name.to_owned(),
         file: file.clone(),
         about: raw.about,
         claim: raw.claim.as_ref().map(|table| claim(table, &reds, &greens)).transpose()?,
-        families: words_or(raw.family.as_ref(), "family", &[Family::V4, Family::V6])?,
+        families: families(raw.family.as_ref(), &reds)?,
         backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
         repeat: raw
             .repeat
@@ -87,12 +85,41 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
     Ok(scenario)
 }
 
+/// Both unless the file says otherwise; those that a technique or an address of it does not have are left out, or an
+/// error where the file asks for them.
+fn families(asked: Option<&At<OneOrMany<String>>>, reds: &[Red]) -> Located<Vec<Family>> {
+    let families = words_or(asked, "family", &[Family::V4, Family::V6])?;
+    let amiss = |family: &Family| reds.iter().find_map(|red| red.lacks(*family));
+    if let Some((asked, (family, why))) =
+        asked.zip(families.iter().find_map(|family| Some((*family, amiss(family)?))))
+    {
+        let help = "leave `family` out, or name what there is";
+        return Err((
+            asked.span.clone(),
+            Wrong::new(format!("no case can be run over {family}: {why}"), help),
+        ));
+    }
+    let (there, lacking): (Vec<Family>, Vec<Family>) =
+        families.into_iter().partition(|family| amiss(family).is_none());
+    match (there.is_empty(), lacking.first().and_then(amiss)) {
+        (true, Some(why)) => {
+            let span = reds.first().map(|red| red.span.clone()).unwrap_or_default();
+            Err((span, Wrong::new(format!("no case can be run: {why}"), "name addresses of one IP version")))
+        }
+        _ => Ok(there),
+    }
+}
+
 fn at_least_one(count: u32) -> Result<u32, Wrong> {
     if count == 0 { Err(Wrong::new("nothing would run", "write 1 or more")) } else { Ok(count) }
 }
 
 /// A list of words, or what stands for leaving it out.
-fn words_or<T>(values: Option<&At<OneOrMany<String>>>, what: &str, default: &[T]) -> Located<Vec<T>>
+pub(super) fn words_or<T>(
+    values: Option<&At<OneOrMany<String>>>,
+    what: &str,
+    default: &[T],
+) -> Located<Vec<T>>
 where
     T: Clone + std::str::FromStr + strum::IntoEnumIterator + ToString,
 {
@@ -250,7 +277,7 @@ fn host(table: &HostTable) -> Located<HostSettings> {
     Ok(HostSettings { sysctls: sysctls(&table.sysctls)?, ranges })
 }
 
-fn lab_range(text: &str) -> Result<IpNet, Wrong> {
+pub(super) fn lab_range(text: &str) -> Result<IpNet, Wrong> {
     let help = "labs use 198.18.0.0/15 and fd00:198:18::/48";
     let net: IpNet = text.parse().map_err(|_| Wrong::new(format!("`{text}` is not a range"), help))?;
     if is_lab_address(net.network()) && is_lab_address(net.broadcast()) {
@@ -260,7 +287,7 @@ fn lab_range(text: &str) -> Result<IpNet, Wrong> {
     }
 }
 
-fn lab_address(text: &str) -> Result<IpAddr, Wrong> {
+pub(super) fn lab_address(text: &str) -> Result<IpAddr, Wrong> {
     let help = "labs use 198.18.0.0/15 and fd00:198:18::/48";
     let address: IpAddr =
         text.parse().map_err(|_| Wrong::new(format!("`{text}` is not an address"), help))?;
@@ -272,7 +299,7 @@ fn lab_address(text: &str) -> Result<IpAddr, Wrong> {
 }
 
 /// `red`, `red-2`, ... unless the file says otherwise.
-fn name_of(name: Option<&At<String>>, kind: &str, index: usize) -> String {
+pub(super) fn name_of(name: Option<&At<String>>, kind: &str, index: usize) -> String {
     match (name, index) {
         (Some(name), _) => name.value.clone(),
         (None, 0) => kind.to_owned(),
@@ -280,53 +307,7 @@ fn name_of(name: Option<&At<String>>, kind: &str, index: usize) -> String {
     }
 }
 
-fn reds(tables: &[At<RedTable>]) -> Located<Vec<Red>> {
-    let mut reds: Vec<Red> = Vec::new();
-    for (index, table) in tables.iter().enumerate() {
-        let before = reds.last().map(|red| red.name.clone());
-        reds.push(red(index, table, before)?);
-    }
-    Ok(reds)
-}
-
-fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Red> {
-    let span = table.span.clone();
-    let table = &table.value;
-    let technique: Technique = at(&table.technique, |text| words::technique(text))?;
-    let ports = table.ports.as_ref().map(|text| at(text, |text| port_set(text))).transpose()?;
-    let ports = match (technique.asks(), ports) {
-        (Asks::Host, None) => scandrill_model::PortSet::one(0),
-        (Asks::Host, Some(_)) => {
-            let place = table.ports.as_ref().map_or_else(|| span.clone(), |ports| ports.span.clone());
-            return Err((place, Wrong::new(format!("{technique} has no ports"), "leave `ports` out")));
-        }
-        (Asks::Ports | Asks::Protocols, Some(ports)) => ports,
-        (Asks::Ports | Asks::Protocols, None) => {
-            let wrong = Wrong::new("nothing says which ports are scanned", "add ports = \"1-1000\"");
-            return Err((table.technique.span.clone(), wrong));
-        }
-    };
-    let name = name_of(table.name.as_ref(), "red", index);
-    Ok(Red {
-        host: table.host.as_ref().map_or_else(|| name.clone(), |host| host.value.clone()),
-        name,
-        source: table.source.as_ref().map(|text| at(text, |text| lab_address(text))).transpose()?,
-        technique,
-        ports,
-        scanners: words_or(table.scanner.as_ref(), "scanner", &[Scanner::Builtin])?,
-        timing: optional_word(table.timing.as_ref(), "timing template", Timing::T4)?,
-        order: optional_word(table.order.as_ref(), "order", Order::Random)?,
-        interval: table.rate.as_ref().map(|text| at(text, |text| words::rate(text))).transpose()?,
-        after: match &table.after {
-            Some(names) => names.iter().map(|name| name.value.clone()).collect(),
-            None => before.into_iter().collect(),
-        },
-        expect: expect::red(&table.expect)?,
-        span,
-    })
-}
-
-fn optional_word<T>(text: Option<&At<String>>, what: &str, default: T) -> Located<T>
+pub(super) fn optional_word<T>(text: Option<&At<String>>, what: &str, default: T) -> Located<T>
 where
     T: std::str::FromStr + strum::IntoEnumIterator + ToString,
 {
@@ -340,7 +321,7 @@ fn greens(tables: &[At<GreenTable>]) -> Located<Vec<Green>> {
 fn green(index: usize, table: &GreenTable) -> Located<Green> {
     let (speaks, port) = at(&table.client, |text| words::client(text))?;
     let name = name_of(table.name.as_ref(), "green", index);
-    let interval = table.rate.as_ref().map(|text| at(text, |text| words::rate(text))).transpose()?;
+    let interval = table.rate.as_ref().map(|text| at(text, |text| client_rate(text))).transpose()?;
     Ok(Green {
         host: table.host.as_ref().map_or_else(|| name.clone(), |host| host.value.clone()),
         name,
@@ -358,6 +339,16 @@ fn green(index: usize, table: &GreenTable) -> Located<Green> {
         expect: expect::green(&table.expect)?,
         span: table.client.span.clone(),
     })
+}
+
+/// Clients are people, or machines that behave.
+fn client_rate(text: &str) -> Result<Millis, Wrong> {
+    match Millis::from(words::rate(text)?) {
+        Millis(0) => {
+            Err(Wrong::new(format!("`{text}` is more than a thousand a second"), "no client asks so often"))
+        }
+        interval => Ok(interval),
+    }
 }
 
 /// Names are unique, `after` names an actor, and nobody waits for himself.
@@ -396,7 +387,9 @@ fn check_hosts(scenario: &Scenario) -> Located<()> {
             Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
         return Err(((*span).clone(), wrong));
     }
-    match scenario.hosts.keys().find(|name| !hosts.iter().any(|(host, _)| host == name)) {
+    check_named_hosts(scenario, &hosts)?;
+    let known = |name: &str| hosts.iter().any(|(host, _)| *host == name) || is_zombie(scenario, name);
+    match scenario.hosts.keys().find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => {
             let known: Vec<&str> = hosts.iter().map(|(host, _)| *host).collect();
@@ -410,6 +403,37 @@ fn check_hosts(scenario: &Scenario) -> Located<()> {
             ))
         }
     }
+}
+
+fn is_zombie(scenario: &Scenario, name: &str) -> bool {
+    scenario.reds.iter().any(|red| red.zombie.as_deref() == Some(name))
+}
+
+/// A scan in a host's name needs that host, and it must be another one than the scanner's; so does a zombie.
+fn check_named_hosts(scenario: &Scenario, hosts: &[(&str, &Range<usize>)]) -> Located<()> {
+    for red in &scenario.reds {
+        if let Some(missing) = red.named_hosts().find(|name| !hosts.iter().any(|(host, _)| host == name)) {
+            let known: Vec<&str> =
+                hosts.iter().map(|(host, _)| *host).filter(|host| *host != red.host).collect();
+            let help = match nearest(missing, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "name the host of another actor, such as that of a [[green]], or an address".to_owned()
+                }
+            };
+            return Err((red.span.clone(), Wrong::new(format!("no actor works on host `{missing}`"), help)));
+        }
+        let others = red.named_hosts().chain(red.zombie.as_deref());
+        if let Some(own) = others.into_iter().find(|name| *name == red.host) {
+            let wrong = Wrong::new(format!("`{own}` is the scanner's own host"), "name another one");
+            return Err((red.span.clone(), wrong));
+        }
+        if let Some(zombie) = red.zombie.as_deref().filter(|name| RESERVED_HOSTS.contains(name)) {
+            let wrong = Wrong::new(format!("`{zombie}` cannot be a zombie"), "leave `zombie` out");
+            return Err((red.span.clone(), wrong));
+        }
+    }
+    Ok(())
 }
 
 fn place_of(text: &str, word: &str) -> Range<usize> {

@@ -103,24 +103,27 @@ pub fn client(text: &str) -> Result<(Speaks, u16), Wrong> {
 }
 
 /// `10/s`, `30/min`, `6/h`, as the time from one to the next.
-pub fn rate(text: &str) -> Result<Millis, Wrong> {
+pub fn rate(text: &str) -> Result<Duration, Wrong> {
     let wrong = || Wrong::new(format!("`{text}` is not a rate"), "write it as `10/s`, `30/min` or `6/h`");
     let (count, unit) = text.split_once('/').ok_or_else(wrong)?;
     let unit = match unit.trim() {
-        "s" => 1_000,
-        "min" | "m" => 60_000,
-        "h" => 3_600_000,
+        "s" => Duration::from_secs(1),
+        "min" | "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3_600),
         _ => return Err(wrong()),
     };
-    let count: u64 = count.trim().parse().ok().filter(|&count| count > 0).ok_or_else(wrong)?;
-    if count > unit {
-        return Err(Wrong::new(
-            format!("`{text}` is faster than one a millisecond"),
-            "leave `rate` out for full speed",
-        ));
+    let count: u32 = count.trim().parse().ok().filter(|&count| count > 0).ok_or_else(wrong)?;
+    match unit / count {
+        interval if interval < FASTEST => {
+            let help = "leave `rate` out for full speed";
+            Err(Wrong::new(format!("`{text}` is faster than a million a second"), help))
+        }
+        interval => Ok(interval),
     }
-    Ok(Millis(unit / count))
 }
+
+/// The shortest time between two probes that anybody can ask for.
+const FASTEST: Duration = Duration::from_micros(1);
 
 /// `500ms`, `60s`.
 pub fn length(text: &str) -> Result<Millis, Wrong> {
@@ -151,9 +154,10 @@ mod tests {
 
     #[test]
     fn rates_become_intervals() {
-        assert_eq!(rate("10/s").ok(), Some(Millis(100)));
-        assert_eq!(rate("30/min").ok(), Some(Millis(2_000)));
-        for wrong in ["10", "0/s", "5/fortnight", "2000/s"] {
+        assert_eq!(rate("10/s").ok(), Some(Duration::from_millis(100)));
+        assert_eq!(rate("30/min").ok(), Some(Duration::from_secs(2)));
+        assert_eq!(rate("1000000/s").ok(), Some(Duration::from_micros(1)));
+        for wrong in ["10", "0/s", "5/fortnight", "1000001/s"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
     }

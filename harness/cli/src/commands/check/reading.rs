@@ -298,6 +298,7 @@ mod tests {
             port,
             probes: vec![Stamp(at)],
             reply: reply.map(|at| (Stamp(at), reset)),
+            ..CellFacts::new(port)
         };
         let cells = [cell(1, 10, Some(11)), cell(2, 20, Some(21)), cell(3, 30, None)];
         let look = |source, fresh| BanCheck {

@@ -1,11 +1,14 @@
 //! `scandrill show`: what a scenario will do, in words, before it does it. Everything said here is read off the very
 //! plan that a run would execute.
 
+mod packets;
+mod scan;
+
 use std::fmt::Write as _;
 
 use scandrill_engine::{GreenPlan, Planned, Prediction, RedPlan, TARGET};
 use scandrill_model::{
-    Asks, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, RedExpectation, Step,
+    Allowed, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, RedExpectation, Step,
 };
 
 use crate::console::Console;
@@ -21,11 +24,19 @@ pub struct Args {
     /// The case to tell, by a part of its name; the first by default
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
+    /// Print every packet that the built-in scanner would send if nothing answered, and when; the command line of
+    /// another scanner. Nothing is sent
+    #[arg(long)]
+    pub packets: bool,
 }
 
 /// Prints the plan.
 pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let planned = plans(&args.scenario, &args.filter)?;
+    if args.packets {
+        packets::print(&planned[0].plan, console)?;
+        return Ok(0);
+    }
     console.out(&page(&planned[0], &planned))?;
     Ok(0)
 }
@@ -181,24 +192,10 @@ fn command(loader: Loader) -> String {
 }
 
 fn red(red: &RedPlan) -> Vec<String> {
-    let scan = &red.scan;
-    let ports = match scan.technique.asks() {
-        Asks::Host => String::new(),
-        Asks::Ports => format!(" of ports {}", scan.ports),
-        Asks::Protocols => format!(" of protocols {}", scan.ports),
-    };
-    let pace = scan.pace.interval;
-    let pace = pace.map_or_else(String::new, |interval| format!(", a probe every {interval:?}"));
-    let first = format!(
-        "{}: {}{ports} by {} from {} on {}{pace}{}",
-        red.name,
-        scan.technique,
-        red.scanner,
-        scan.source,
-        red.from.host,
-        waits(&red.after)
-    );
-    std::iter::once(first).chain(red_expectation(&red.expect).iter().map(expected)).collect()
+    let first = format!("{}: {}{}", red.name, scan::in_words(red), waits(&red.after));
+    let lines = scan::hiding(&red.scan).into_iter().map(|line| format!("  {line}"));
+    let expected = red_expectation(&red.expect);
+    std::iter::once(first).chain(lines).chain(expected.iter().map(self::expected)).collect()
 }
 
 fn green(green: &GreenPlan) -> Vec<String> {
@@ -235,14 +232,23 @@ fn prediction(prediction: &Prediction) -> String {
 fn red_expectation(expect: &RedExpectation) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     words.extend(expect.answered.map(|count| format!("{count} ports give an answer")));
-    words.extend(expect.states.iter().map(|(ports, states)| format!("{ports} read {states}")));
-    words.extend(expect.rest.as_ref().map(|states| match (expect.answered, expect.states.is_empty()) {
-        (Some(_), _) => format!("what gives no answer reads {states}"),
-        (None, true) => format!("everything reads {states}"),
-        (None, false) => format!("everything else reads {states}"),
+    words.extend(expect.states.iter().map(|(ports, allowed)| reads(&ports.to_string(), "read", allowed)));
+    words.extend(expect.rest.as_ref().map(|allowed| match (expect.answered, expect.states.is_empty()) {
+        (Some(_), _) => reads("what gives no answer", "reads", allowed),
+        (None, true) => reads("everything", "reads", allowed),
+        (None, false) => reads("everything else", "reads", allowed),
     }));
+    words.extend(expect.ttl.map(|ttl| format!("every reply has a time to live of {ttl}")));
+    words.extend(expect.os.as_ref().map(|name| format!("the target's system looks like {name}")));
     words.extend(expect.ban.as_ref().map(ban));
     words
+}
+
+fn reads(what: &str, reads: &str, allowed: &Allowed) -> String {
+    match allowed {
+        Allowed::States(states) => format!("{what} {reads} {states}"),
+        Allowed::Silent => format!("{what}: silent, whatever the reason"),
+    }
 }
 
 fn ban(ban: &BanExpectation) -> String {

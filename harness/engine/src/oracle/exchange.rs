@@ -1,0 +1,170 @@
+//! Which captured packets belong to a scan: its probes, whoever they seem to come from, and what answers them.
+
+use std::net::IpAddr;
+
+use scandrill_lab::{Decoded, Kind, Query, Quoted};
+use scandrill_model::{Asks, Protocol, Reply, Technique};
+use scandrill_scanners::{ScanPlan, Sources};
+
+/// What makes a probe and a reply belong together: the address the probe came from, its port or id, and the target's
+/// port, a sequence number, or the protocol.
+pub type Exchange = (IpAddr, u16, u16);
+
+/// The types of chunks that a scan looks at (RFC 9260, section 3.2).
+const INIT: u8 = 1;
+const INIT_ACK: u8 = 2;
+const ABORT: u8 = 6;
+
+/// IP's numbers for ICMP and ICMPv6.
+const ICMP: [u8; 2] = [1, 58];
+
+/// The exchange and the cell of a packet that is one of the scan's probes. Of a probe in fragments that is the first.
+pub fn probe_of(scan: &ScanPlan, decoded: &Decoded) -> Option<(Exchange, u16)> {
+    if !sends_from(scan, decoded.source) {
+        return None;
+    }
+    if let (Kind::Solicitation { target }, Technique::Arp) = (&decoded.kind, scan.technique) {
+        return (*target == scan.target).then_some(((decoded.source, 0, 0), 0));
+    }
+    if decoded.destination != scan.target {
+        return None;
+    }
+    let (id, cell) = match (&decoded.kind, scan.technique) {
+        (_, Technique::IpProtocol) => protocol_asked(decoded).map(|number| ((0, number), number))?,
+        (Kind::Query { what, id, sequence }, technique) if asks_for(technique) == Some(*what) => {
+            ((*id, *sequence), 0)
+        }
+        (Kind::Udp { source_port, destination_port }, Technique::Udp)
+        | (Kind::Sctp { source_port, destination_port, chunk: INIT }, Technique::SctpInit) => {
+            ((*source_port, *destination_port), *destination_port)
+        }
+        (Kind::Tcp { source_port, destination_port, flags, .. }, technique)
+            if technique.probe_flags() == Some(*flags) =>
+        {
+            ((*source_port, *destination_port), *destination_port)
+        }
+        (Kind::FirstFragment(head), technique) if decoded.protocol == number_of(technique, scan.target) => {
+            in_fragments(technique, *head)
+        }
+        _ => return None,
+    };
+    scan.cells().contains(cell).then_some(((decoded.source, id.0, id.1), cell))
+}
+
+/// Whether the scan's probes come from an address.
+fn sends_from(scan: &ScanPlan, address: IpAddr) -> bool {
+    match (&scan.evasion.sources, &scan.zombie) {
+        (_, Some(zombie)) => address == zombie.address,
+        (Sources::Pool { prefix, .. }, None) => prefix.contains(&address),
+        (Sources::Own | Sources::Spoofed, None) => address == scan.source,
+    }
+}
+
+/// The protocol that a packet asks for: any that has not a use of its own on the link.
+fn protocol_asked(decoded: &Decoded) -> Option<u16> {
+    let protocol = decoded.protocol?;
+    let is_probe = match decoded.kind {
+        Kind::Solicitation { .. } | Kind::Advertisement { .. } => false,
+        Kind::Unreachable { .. } | Kind::LaterFragment => false,
+        _ if ICMP.contains(&protocol) => {
+            matches!(decoded.kind, Kind::Query { .. } | Kind::FirstFragment(_))
+        }
+        _ => true,
+    };
+    is_probe.then_some(protocol.into())
+}
+
+/// What a technique of ICMP asks for.
+fn asks_for(technique: Technique) -> Option<Query> {
+    match technique {
+        Technique::IcmpEcho => Some(Query::Echo),
+        Technique::IcmpTimestamp => Some(Query::Timestamp),
+        Technique::IcmpNetmask => Some(Query::AddressMask),
+        _ => None,
+    }
+}
+
+/// IP's number for what a technique's probes are made of.
+fn number_of(technique: Technique, target: IpAddr) -> Option<u8> {
+    match technique.protocol() {
+        Protocol::Tcp => Some(6),
+        Protocol::Udp => Some(17),
+        Protocol::Sctp => Some(132),
+        Protocol::Icmp => Some(if target.is_ipv4() { ICMP[0] } else { ICMP[1] }),
+        Protocol::Ip | Protocol::Arp => None,
+    }
+}
+
+/// The first eight bytes hold the ports, or an ICMP message's id and sequence number; no flags of TCP.
+fn in_fragments(technique: Technique, head: [u8; 8]) -> ((u16, u16), u16) {
+    let number = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    match technique.asks() {
+        Asks::Host => ((number(4), number(6)), 0),
+        Asks::Ports | Asks::Protocols => ((number(0), number(2)), number(2)),
+    }
+}
+
+/// The exchange, the cell and the meaning of a packet that answers one of the scan's probes.
+pub fn reply_of(scan: &ScanPlan, decoded: &Decoded) -> Option<(Exchange, u16, Reply)> {
+    let to = decoded.destination;
+    if !sends_from(scan, to) {
+        return None;
+    }
+    if let Kind::Unreachable { what, quoted } = &decoded.kind {
+        let (id, cell) = refused(scan, quoted)?;
+        return Some(((to, id.0, id.1), cell, Reply::Unreachable(*what)));
+    }
+    if let (Kind::Advertisement { target }, Technique::Arp) = (&decoded.kind, scan.technique) {
+        let reply = if to.is_ipv4() { Reply::ArpReply } else { Reply::NeighborAdvertisement };
+        return (*target == scan.target).then_some(((to, 0, 0), 0, reply));
+    }
+    if decoded.source != scan.target {
+        return None;
+    }
+    match (&decoded.kind, scan.technique) {
+        (kind, Technique::IpProtocol) => {
+            let protocol = decoded.protocol?;
+            let answers = !ICMP.contains(&protocol) || matches!(kind, Kind::Answer { .. });
+            answers.then_some(((to, 0, protocol.into()), protocol.into(), Reply::Protocol))
+        }
+        (Kind::Answer { what, id, sequence }, technique) if asks_for(technique) == Some(*what) => {
+            let reply = match what {
+                Query::Echo => Reply::EchoReply,
+                Query::Timestamp => Reply::TimestampReply,
+                Query::AddressMask => Reply::AddressMaskReply,
+            };
+            Some(((to, *id, *sequence), 0, reply))
+        }
+        (Kind::Udp { source_port, destination_port }, Technique::Udp) => {
+            Some(((to, *destination_port, *source_port), *source_port, Reply::Udp))
+        }
+        (Kind::Sctp { source_port, destination_port, chunk }, Technique::SctpInit) => {
+            let reply = match *chunk {
+                INIT_ACK => Reply::SctpInitAck,
+                ABORT => Reply::SctpAbort,
+                _ => return None,
+            };
+            Some(((to, *destination_port, *source_port), *source_port, reply))
+        }
+        (Kind::Tcp { source_port, destination_port, flags, window, .. }, technique)
+            if technique.probe_flags().is_some() =>
+        {
+            let reply = Reply::Tcp { flags: *flags, window: *window };
+            Some(((to, *destination_port, *source_port), *source_port, reply))
+        }
+        _ => None,
+    }
+}
+
+/// The id and the cell of a probe that an error quotes.
+fn refused(scan: &ScanPlan, quoted: &Quoted) -> Option<((u16, u16), u16)> {
+    if !sends_from(scan, quoted.source) || quoted.destination != scan.target {
+        return None;
+    }
+    let id = || Some((quoted.source_port?, quoted.destination_port?));
+    Some(match scan.technique.asks() {
+        Asks::Protocols => ((0, quoted.protocol.into()), quoted.protocol.into()),
+        Asks::Host => (id()?, 0),
+        Asks::Ports => (id()?, quoted.destination_port?),
+    })
+}
