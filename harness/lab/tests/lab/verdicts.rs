@@ -274,7 +274,14 @@ fn read(packet: &[u8]) -> (u16, Verdict) {
         Kind::Unreachable { what, quoted } => {
             (quoted.destination_port.unwrap(), quoted.source_port.unwrap(), Reply::Unreachable(what))
         }
-        other @ (Kind::EchoRequest { .. } | Kind::EchoReply { .. } | Kind::Other) => panic!("{other:?}"),
+        other @ (Kind::Sctp { .. }
+        | Kind::Query { .. }
+        | Kind::Answer { .. }
+        | Kind::Solicitation { .. }
+        | Kind::Advertisement { .. }
+        | Kind::FirstFragment(_)
+        | Kind::LaterFragment
+        | Kind::Other) => panic!("{other:?}"),
     };
     let attempt = u8::try_from(source_port - BASE_PORT).unwrap();
     let (hops, transport) = if v4 { (packet[8], &packet[20..]) } else { (packet[7], &packet[40..]) };
