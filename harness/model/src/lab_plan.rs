@@ -198,3 +198,16 @@ impl fmt::Display for ServicePlan {
         write!(f, "{}/{} {}", self.protocol, self.port, self.kind)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_at_most_all() {
+        assert_eq!(PerMille::try_from(1000).map(u16::from), Ok(1000));
+        let told = PerMille::try_from(1001).unwrap_err().to_string();
+        assert_eq!(told, "1001 is not a share in parts per thousand; the most is 1000");
+        assert_eq!(PerMille::default(), PerMille::NONE);
+    }
+}

@@ -2,6 +2,7 @@
 //! program answer. They are no test doubles, and no more than small.
 
 mod dns;
+mod sctp;
 mod tcp;
 mod udp;
 
@@ -13,6 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::{AbortHandle, spawn_local};
 
+pub use self::sctp::{SCTP_LIBRARY, SctpPorts, has_sctp, open_sctp_ports};
 use crate::error::LabError;
 use crate::host::Host;
 

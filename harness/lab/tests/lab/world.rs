@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Capture, CapturedPacket, Kind, Lab, LabError, Loss, Lost, PacketSocket, Wanted, decode, install, nudging,
-    snapshot, start_services, wait, zombie_steps,
+    Capture, CapturedPacket, Host, Kind, Lab, LabError, Loss, Lost, PacketSocket, SCTP_LIBRARY, Wanted,
+    decode, has_sctp, install, nudging, open_sctp_ports, snapshot, start_services, wait, zombie_steps,
 };
 use scandrill_model::{CommandLine, Loader, PerMille, Speaks, Step};
 
@@ -21,6 +21,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
     ("one_host_answers_for_whole_prefixes", |_| within(many_addresses())),
     ("a_nudge_wakes_those_who_listen_while_work_goes_on", |_| within(nudges())),
+    ("sctp_ports_are_open_or_closed_as_they_say", |_| within(sctp_ports())),
     ("nmap_reads_ports_by_a_zombie", |_| within(idle_scan())),
 ];
 
@@ -221,4 +222,41 @@ async fn nudges() -> Done {
     let failed = nudging(red, "eth7", std::future::pending::<Result<(), LabError>>()).await.unwrap_err();
     assert_eq!(failed.to_string(), "nudge the listeners on eth7: ENODEV: No such device");
     Ok(lab.remove().await?)
+}
+
+/// Open ports answer an INIT, closed ones abort, and without the stack the kernel knows no such protocol.
+async fn sctp_ports() -> Done {
+    if !has_sctp() {
+        // Without the library and without SCTP in the kernel there is nothing to open.
+        let told =
+            open_sctp_ports(Lab::build(&plans::pair()).await?.host("target")?, &[80]).await.unwrap_err();
+        assert_eq!(told.to_string(), format!("open SCTP ports on target: {SCTP_LIBRARY} not found"));
+        return Ok(());
+    }
+    let mut plan = plans::pair();
+    // Where there are two, the library answers from the second.
+    plan.segments[0].interfaces[0].addresses.remove(1);
+    let lab = Lab::build(&plan).await?;
+    let (red, target) = (lab.host("red")?, lab.host("target")?);
+    for round in 0..2 {
+        let ports = open_sctp_ports(target, &[80, 2905]).await?;
+        for address in ["198.18.0.1", "-6 fd00:198:18::1"] {
+            let told = sctp_scan(red, address).await?;
+            for state in ["80/open/sctp", "81/closed/sctp", "2905/open/sctp"] {
+                assert!(told.contains(state), "round {round}: {address}: {told}");
+            }
+        }
+        drop(ports);
+        let told = sctp_scan(red, "198.18.0.1").await?;
+        assert!(told.contains("80/filtered/sctp"), "afterwards: {told}");
+    }
+    Ok(lab.remove().await?)
+}
+
+async fn sctp_scan(red: &Host, address: &str) -> Result<String, LabError> {
+    let args = format!("--privileged -n -Pn -sY -p 80,81,2905 -oG - {address}");
+    let args = args.split(' ').map(str::to_owned).collect();
+    let command = CommandLine { program: "nmap".to_owned(), args };
+    let told = red.output(&command, None, Duration::from_secs(60)).await?.success(&command)?;
+    Ok(String::from_utf8_lossy(&told.stdout).into_owned())
 }
