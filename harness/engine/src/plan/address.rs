@@ -229,11 +229,10 @@ impl HostAddresses {
 fn extra(scenario: &Scenario, host: &str) -> Vec<IpNet> {
     let mut extra = scenario.hosts.get(host).map(|settings| settings.ranges.clone()).unwrap_or_default();
     for red in scenario.reds.iter().filter(|red| red.host == host) {
-        match red.sender {
-            Sender::Prefix(prefix) if !extra.iter().any(|range| range.contains(&prefix)) => {
-                extra.push(prefix)
-            }
-            _ => {}
+        if let Sender::Prefix(prefix) = red.sender
+            && !extra.iter().any(|range| range.contains(&prefix))
+        {
+            extra.push(prefix);
         }
     }
     extra
@@ -247,7 +246,7 @@ fn pools(reds: &[Red]) -> BTreeMap<usize, Option<[IpNet; 2]>> {
     let mut next = u32::from(V4.network());
     let wanted = reds.iter().enumerate().filter_map(|(index, red)| match red.sender {
         Sender::Pool(count) => Some((index, count)),
-        _ => None,
+        Sender::Own | Sender::Prefix(_) | Sender::Spoofed(_) => None,
     });
     (V6_FIRST..)
         .zip(wanted)

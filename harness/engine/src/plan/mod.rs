@@ -6,13 +6,14 @@ mod expect;
 mod lab;
 mod red;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
 use scandrill_defenses::{Site, rules};
 use scandrill_model::{
-    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PortSet, Protocol, RedExpectation, ServicePlan,
-    Speaks, Step, Technique,
+    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
+    ServicePlan, Speaks, Step, Technique,
 };
 use scandrill_scanners::{ScanPlan, nmap};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct Plan {
     pub needs: Vec<Need>,
     /// Set once the control is done, where the scenario keeps the kernel's own ICMP limits.
     pub kernel_icmp: Vec<Step>,
+    /// Hosts that number their packets, for idle scans.
+    pub zombies: Vec<String>,
     /// What is asked of the undefended target, technique by technique.
     pub controls: Vec<ProbePlan>,
     /// The source that must pass.
@@ -225,7 +228,7 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
-        let needs = needs(&steps.1, &reds);
+        let needs = needs(&steps.1, &reds, scenario);
         let by_kernel = reds.iter().filter(|red| red.scanner == Scanner::Nmap);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
@@ -247,6 +250,7 @@ impl Planner<'_> {
             } else {
                 Vec::new()
             },
+            zombies: zombies(scenario),
             controls: self.controls(&reds),
             canary: self.canary(),
             // Generous: ten times what the pace alone asks for, and a minute for everything else.
@@ -380,9 +384,18 @@ impl Planner<'_> {
     }
 }
 
-fn needs(of_steps: &[Need], reds: &[RedPlan]) -> Vec<Need> {
-    let nmap = reds.iter().any(|red| red.scanner == Scanner::Nmap).then(|| Need::Program("nmap".to_owned()));
-    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(nmap).collect();
+fn zombies(scenario: &Scenario) -> Vec<String> {
+    let zombies: BTreeSet<&String> = scenario.reds.iter().filter_map(|red| red.zombie.as_ref()).collect();
+    zombies.into_iter().cloned().collect()
+}
+
+/// What the defense needs, and the scanners; a zombie, and a link that loses packets, are rules of nft's.
+fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> {
+    let nmap = reds.iter().any(|red| red.scanner == Scanner::Nmap).then_some("nmap");
+    let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
+    let programs = nmap.into_iter().chain(ruled.then_some("nft"));
+    let programs = programs.map(|program| Need::Program(program.to_owned()));
+    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).collect();
     needs.sort();
     needs.dedup();
     needs

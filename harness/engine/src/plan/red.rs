@@ -57,14 +57,13 @@ impl Planner<'_> {
             },
             Sender::Spoofed(victim) => Ok((self.address_of(victim), Sources::Spoofed)),
             Sender::Prefix(prefix) => Ok(pool(*prefix, u32::MAX)),
-            Sender::Pool(count) => match self.addresses.pool(index, self.case.family) {
-                Some(prefix) => Ok(pool(prefix, *count)),
-                None => {
+            Sender::Pool(count) => {
+                let prefix = self.addresses.pool(index, self.case.family).ok_or_else(|| {
                     let message = format!("there is no room for {count} more sources");
-                    let help = Some("use fewer, or name prefixes of your own".to_owned());
-                    Err(self.bad(red.span.clone(), message, help))
-                }
-            },
+                    self.bad(red.span.clone(), message, Some("name prefixes of your own".to_owned()))
+                })?;
+                Ok(pool(prefix, *count))
+            }
         }
     }
 

@@ -101,11 +101,10 @@ impl Seen {
 fn comment(packet: &CapturedPacket) -> Option<String> {
     let decoded = decode(packet)?;
     let way = if packet.outgoing { "sent" } else { "received" };
-    match decoded.kind {
-        Kind::Unreachable { what, quoted } => {
-            Some(format!("{way}: unreachable ({what:?}) about {} to {}", quoted.source, quoted.destination))
-        }
-        Kind::Tcp { flags, .. } => Some(format!("{way}: tcp {flags:?}")),
-        _ => None,
+    if let Kind::Unreachable { what, quoted } = decoded.kind {
+        let (source, destination) = (quoted.source, quoted.destination);
+        return Some(format!("{way}: unreachable ({what:?}) about {source} to {destination}"));
     }
+    let Kind::Tcp { flags, .. } = decoded.kind else { return None };
+    Some(format!("{way}: tcp {flags:?}"))
 }

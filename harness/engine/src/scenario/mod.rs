@@ -13,8 +13,8 @@ use std::ops::Range;
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
 use scandrill_model::{
-    Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Speaks,
-    Technique,
+    Backend, Family, GreenExpectation, Millis, PerMille, PortSet, Protocol, RedExpectation, ServicePlan,
+    Speaks, Technique,
 };
 use scandrill_scanners::{Detect, Evasion, Order, Pace, Timing};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub struct Scenario {
     pub exclusive: bool,
     /// The attacked host.
     pub target: Target,
+    /// What each end of the link loses of what it sends, while the actors act.
+    pub loss: PerMille,
     /// Settings of other hosts.
     pub hosts: BTreeMap<String, HostSettings>,
     /// Attackers, in the order of the file.

@@ -266,7 +266,8 @@ fn read(packet: &[u8]) -> (u16, Verdict) {
     let link = if v4 { [8, 0] } else { [0x86, 0xdd] };
     let bytes = [&[0; 12], link.as_slice(), packet].concat();
     let captured = CapturedPacket { at: clock::now(), outgoing: false, length: 0, bytes: bytes.into() };
-    let (asked, source_port, reply) = match decode(&captured).unwrap().kind {
+    let kind = decode(&captured).unwrap().kind;
+    let (asked, source_port, reply) = match kind {
         Kind::Tcp { source_port, destination_port, flags, window } => {
             (source_port, destination_port, Reply::Tcp { flags, window })
         }
@@ -274,7 +275,14 @@ fn read(packet: &[u8]) -> (u16, Verdict) {
         Kind::Unreachable { what, quoted } => {
             (quoted.destination_port.unwrap(), quoted.source_port.unwrap(), Reply::Unreachable(what))
         }
-        other @ (Kind::EchoRequest { .. } | Kind::EchoReply { .. } | Kind::Other) => panic!("{other:?}"),
+        Kind::Sctp { .. }
+        | Kind::Query { .. }
+        | Kind::Answer { .. }
+        | Kind::Solicitation { .. }
+        | Kind::Advertisement { .. }
+        | Kind::FirstFragment(_)
+        | Kind::LaterFragment
+        | Kind::Other => panic!("{kind:?}"),
     };
     let attempt = u8::try_from(source_port - BASE_PORT).unwrap();
     let (hops, transport) = if v4 { (packet[8], &packet[20..]) } else { (packet[7], &packet[40..]) };

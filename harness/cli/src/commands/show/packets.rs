@@ -17,7 +17,7 @@ pub fn print(plan: &Plan, console: Console) -> Result<(), Failure> {
         console.out(&format!("{} by {}, if nothing answers\n", red.name, red.scanner))?;
         match red.scanner {
             Scanner::Builtin => packets(red, console)?,
-            _ => console.out(&command(red))?,
+            Scanner::Nmap => console.out(&command(red))?,
         }
     }
     Ok(())
