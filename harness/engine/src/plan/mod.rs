@@ -15,7 +15,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{ScanPlan, nmap};
+use scandrill_scanners::{Foreign, Nic, ScanPlan, SourceOwner, nmap};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -102,6 +102,8 @@ pub struct Vantage {
     pub host: String,
     /// Its interface.
     pub interface: String,
+    /// That interface's Ethernet address.
+    pub mac: [u8; 6],
     /// The target's Ethernet address.
     pub next_hop: [u8; 6],
 }
@@ -229,7 +231,7 @@ impl Planner<'_> {
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
         let needs = needs(&steps.1, &reds, scenario);
-        let by_kernel = reds.iter().filter(|red| red.scanner == Scanner::Nmap);
+        let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
@@ -340,7 +342,7 @@ impl Planner<'_> {
             Canary::Tcp(port) => (port, true),
             Canary::Nobody => (self.tcp_service()?, false),
         };
-        let host = self.addresses.last_host();
+        let host = self.addresses.last_actor_s();
         let source = self.addresses.canary(host, self.case.family);
         let probe =
             ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
@@ -361,6 +363,7 @@ impl Planner<'_> {
         Vantage {
             host: host.to_owned(),
             interface: self.addresses.interface(host).to_owned(),
+            mac: self.addresses.mac(host),
             next_hop: self.addresses.target_mac(),
         }
     }
@@ -391,9 +394,9 @@ fn zombies(scenario: &Scenario) -> Vec<String> {
 
 /// What the defense needs, and the scanners; a zombie, and a link that loses packets, are rules of nft's.
 fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> {
-    let nmap = reds.iter().any(|red| red.scanner == Scanner::Nmap).then_some("nmap");
+    let scanners = reds.iter().filter_map(|red| red.scanner.foreign()).map(Foreign::name);
     let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
-    let programs = nmap.into_iter().chain(ruled.then_some("nft"));
+    let programs = scanners.chain(ruled.then_some("nft"));
     let programs = programs.map(|program| Need::Program(program.to_owned()));
     let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).collect();
     needs.sort();
@@ -401,12 +404,11 @@ fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> 
     needs
 }
 
-/// The command of whoever scans and is not built in; `None` when it has no such scan.
-pub fn foreign_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
-    match red.scanner {
-        Scanner::Builtin => None,
-        Scanner::Nmap => nmap_command(red),
-    }
+/// The command lines of whoever scans and is not built in; none of the built-in scanner.
+pub fn foreign_commands(red: &RedPlan) -> Vec<scandrill_model::CommandLine> {
+    let nic =
+        Nic { interface: red.from.interface.clone(), address: red.from.mac, next_hop: red.from.next_hop };
+    red.scanner.foreign().map_or_else(Vec::new, |scanner| scanner.commands(&red.scan, &nic))
 }
 
 /// nmap's own command for a scan, with the interface it must use.
