@@ -21,7 +21,7 @@ pub use dry_run::dry_run;
 pub use oracle::{Judgement, judge};
 pub use plan::{
     CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage,
-    foreign_command, plan, possible_states,
+    foreign_commands, plan, possible_states,
 };
 pub use run::{Job, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};

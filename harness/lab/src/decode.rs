@@ -175,7 +175,10 @@ pub(crate) fn outside(net: &LaxNetSlice<'_>) -> Option<Outside> {
             let header = v6.header();
             let offset = |extension| match extension {
                 Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset().value()),
-                _ => None,
+                Ipv6ExtensionSlice::HopByHop(_)
+                | Ipv6ExtensionSlice::Routing(_)
+                | Ipv6ExtensionSlice::DestinationOptions(_)
+                | Ipv6ExtensionSlice::Authentication(_) => None,
             };
             let fragmented = v6.is_payload_fragmented();
             let fragment = v6.extensions().clone().into_iter().find_map(offset).filter(|_| fragmented);

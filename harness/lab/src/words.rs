@@ -34,14 +34,13 @@ fn line(sliced: &LaxSlicedPacket<'_>, length: usize) -> Option<String> {
 /// `198.18.2.10.41233 > 198.18.0.1.22`, without ports where there are none.
 fn ends(decoded: &Decoded) -> String {
     let (source, destination) = (decoded.source, decoded.destination);
-    match decoded.kind {
-        Kind::Tcp { source_port, destination_port, .. }
-        | Kind::Udp { source_port, destination_port }
-        | Kind::Sctp { source_port, destination_port, .. } => {
-            format!("{source}.{source_port} > {destination}.{destination_port}")
-        }
-        _ => format!("{source} > {destination}"),
+    if let Kind::Tcp { source_port, destination_port, .. }
+    | Kind::Udp { source_port, destination_port }
+    | Kind::Sctp { source_port, destination_port, .. } = decoded.kind
+    {
+        return format!("{source}.{source_port} > {destination}.{destination_port}");
     }
+    format!("{source} > {destination}")
 }
 
 fn what(decoded: &Decoded, sliced: &LaxSlicedPacket<'_>) -> String {

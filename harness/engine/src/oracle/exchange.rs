@@ -63,25 +63,23 @@ fn sends_from(scan: &ScanPlan, address: IpAddr) -> bool {
 /// The protocol that a packet asks for: any that has not a use of its own on the link.
 fn protocol_asked(decoded: &Decoded) -> Option<u16> {
     let protocol = decoded.protocol?;
-    let is_probe = match decoded.kind {
-        Kind::Solicitation { .. } | Kind::Advertisement { .. } => false,
-        Kind::Unreachable { .. } | Kind::LaterFragment => false,
-        _ if ICMP.contains(&protocol) => {
-            matches!(decoded.kind, Kind::Query { .. } | Kind::FirstFragment(_))
-        }
-        _ => true,
+    // A host's own ICMP, such as neighbour discovery, is no probe.
+    let is_probe = if ICMP.contains(&protocol) {
+        matches!(decoded.kind, Kind::Query { .. } | Kind::FirstFragment(_))
+    } else {
+        decoded.kind != Kind::LaterFragment
     };
     is_probe.then_some(protocol.into())
 }
 
 /// What a technique of ICMP asks for.
 fn asks_for(technique: Technique) -> Option<Query> {
-    match technique {
-        Technique::IcmpEcho => Some(Query::Echo),
-        Technique::IcmpTimestamp => Some(Query::Timestamp),
-        Technique::IcmpNetmask => Some(Query::AddressMask),
-        _ => None,
-    }
+    let asked = [
+        (Technique::IcmpEcho, Query::Echo),
+        (Technique::IcmpTimestamp, Query::Timestamp),
+        (Technique::IcmpNetmask, Query::AddressMask),
+    ];
+    asked.into_iter().find(|(asking, _)| *asking == technique).map(|(_, what)| what)
 }
 
 /// IP's number for what a technique's probes are made of.

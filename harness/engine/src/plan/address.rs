@@ -29,8 +29,10 @@ enum Routed {
 /// The addresses of one lab's hosts.
 #[derive(Clone, Debug)]
 pub struct AddressPlan {
-    /// The target is the first.
+    /// The target is the first, then the actors', then zombies.
     hosts: Vec<HostAddresses>,
+    /// How many of them are the target's or an actor's.
+    actors: usize,
     /// The prefixes of red actors that have many sources, by their place in the file; none where there is no room.
     pools: BTreeMap<usize, Option<[IpNet; 2]>>,
 }
@@ -57,11 +59,14 @@ impl AddressPlan {
         let reds = scenario.reds.iter().map(|red| red.host.as_str());
         let greens = scenario.greens.iter().map(|green| green.host.as_str());
         let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
-        for host in reds.chain(greens).chain(zombies) {
+        let mut add = |host| {
             if !names.contains(&host) {
                 names.push(host);
             }
-        }
+            names.len()
+        };
+        let actors = reds.chain(greens).map(&mut add).last().unwrap_or(1);
+        zombies.for_each(|zombie| drop(add(zombie)));
         let pools = pools(&scenario.reds);
         let host = |(number, name): (u8, &str)| HostAddresses {
             name: name.to_owned(),
@@ -77,7 +82,7 @@ impl AddressPlan {
                 .flatten()
                 .collect(),
         };
-        Self { hosts: (1..=250).zip(names).map(host).collect(), pools }
+        Self { hosts: (1..=250).zip(names).map(host).collect(), actors, pools }
     }
 
     /// All hosts, the target first.
@@ -89,9 +94,9 @@ impl AddressPlan {
         self.hosts.iter().find(|host| host.name == name).unwrap_or(&self.hosts[0])
     }
 
-    /// A host that only actors use.
-    pub fn last_host(&self) -> &str {
-        &self.hosts[self.hosts.len() - 1].name
+    /// The last host of an actor. A zombie has nothing else to do.
+    pub fn last_actor_s(&self) -> &str {
+        &self.hosts[self.actors - 1].name
     }
 
     /// The name of a host's interface.
@@ -107,6 +112,11 @@ impl AddressPlan {
     /// The target's Ethernet address.
     pub fn target_mac(&self) -> [u8; 6] {
         self.hosts[0].mac()
+    }
+
+    /// The Ethernet address of a host.
+    pub fn mac(&self, host: &str) -> [u8; 6] {
+        self.find(host).mac()
     }
 
     /// A host's own address on the link.
@@ -229,11 +239,10 @@ impl HostAddresses {
 fn extra(scenario: &Scenario, host: &str) -> Vec<IpNet> {
     let mut extra = scenario.hosts.get(host).map(|settings| settings.ranges.clone()).unwrap_or_default();
     for red in scenario.reds.iter().filter(|red| red.host == host) {
-        match red.sender {
-            Sender::Prefix(prefix) if !extra.iter().any(|range| range.contains(&prefix)) => {
-                extra.push(prefix)
-            }
-            _ => {}
+        if let Sender::Prefix(prefix) = red.sender
+            && !extra.iter().any(|range| range.contains(&prefix))
+        {
+            extra.push(prefix);
         }
     }
     extra
@@ -247,7 +256,7 @@ fn pools(reds: &[Red]) -> BTreeMap<usize, Option<[IpNet; 2]>> {
     let mut next = u32::from(V4.network());
     let wanted = reds.iter().enumerate().filter_map(|(index, red)| match red.sender {
         Sender::Pool(count) => Some((index, count)),
-        _ => None,
+        Sender::Own | Sender::Prefix(_) | Sender::Spoofed(_) => None,
     });
     (V6_FIRST..)
         .zip(wanted)

@@ -135,10 +135,8 @@ pub fn possible_states(technique: Technique) -> Vec<PortState> {
 
 /// Whether a listener's answer can differ from that of a closed port in the way that reads as open.
 fn can_read_open(technique: Technique) -> bool {
-    match technique {
-        Technique::TcpWindow => true,
-        other => other.probe_flags().is_none_or(|flags| flags.contains(TcpFlags::SYN)),
-    }
+    technique == Technique::TcpWindow
+        || technique.probe_flags().is_none_or(|flags| flags.contains(TcpFlags::SYN))
 }
 
 /// Which ports give no answer to a TCP segment.
@@ -157,9 +155,8 @@ enum Quiet {
 fn quiet(flags: TcpFlags) -> Quiet {
     if flags.contains(TcpFlags::RST) {
         Quiet::Everyone
-    } else if flags.contains(TcpFlags::ACK) {
-        Quiet::Nobody
-    } else if flags.contains(TcpFlags::SYN) && !flags.contains(TcpFlags::FIN) {
+    } else if flags.contains(TcpFlags::ACK) || flags.contains(TcpFlags::SYN) && !flags.contains(TcpFlags::FIN)
+    {
         Quiet::Nobody
     } else {
         Quiet::Listeners
@@ -225,9 +222,10 @@ fn check_silent(
         red.technique,
         if mute { " sent like this" } else { "" }
     );
-    let help = match state_of(red.technique, None) {
-        PortState::OpenFiltered if !mute => "expect \"open|filtered\", or scan it with another technique",
-        _ => "expect \"silent\", or scan it in another way",
+    let help = if state_of(red.technique, None) == PortState::OpenFiltered && !mute {
+        "expect \"open|filtered\", or scan it with another technique"
+    } else {
+        "expect \"silent\", or scan it in another way"
     };
     Err((red.span.clone(), message, Some(help.to_owned())))
 }

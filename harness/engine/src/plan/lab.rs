@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use scandrill_model::{Family, HostPlan, InterfacePlan, LabPlan, RoutePlan, Segment, Step, SysctlPlan, Wire};
+use scandrill_model::{
+    Family, HostPlan, InterfacePlan, LabPlan, PerMille, RoutePlan, Segment, Step, SysctlPlan, Wire,
+};
 
 use super::address::{AddressPlan, HostAddresses, REFERENCE, TARGET};
 use crate::scenario::Scenario;
@@ -60,7 +62,7 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
     let reference = HostPlan { name: REFERENCE.to_owned(), ..hosts[0].clone() };
     hosts.push(HostPlan { services: Vec::new(), routes: Vec::new(), ..reference });
     let interfaces: Vec<InterfacePlan> =
-        addresses.hosts().iter().map(|host| interface(host, owned)).collect();
+        addresses.hosts().iter().map(|host| interface(host, owned, scenario.loss)).collect();
     let wire = if interfaces.len() == 2 { Wire::Veth } else { Wire::Bridge };
     let alone = InterfacePlan {
         host: REFERENCE.to_owned(),
@@ -73,7 +75,7 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
     LabPlan { hosts, segments }
 }
 
-fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)]) -> InterfacePlan {
+fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)], loss: PerMille) -> InterfacePlan {
     let links = [host.link(Family::V4), host.link(Family::V6)];
     let further = owned
         .iter()
@@ -83,7 +85,7 @@ fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)]) -> InterfacePlan {
         name: host.interface.clone(),
         mac: host.mac(),
         addresses: links.into_iter().chain(further.map(|(_, address)| IpNet::from(*address))).collect(),
-        ..InterfacePlan::default()
+        loss,
     }
 }
 

@@ -6,15 +6,16 @@ mod expect;
 mod lab;
 mod red;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
 use scandrill_defenses::{Site, rules};
 use scandrill_model::{
-    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PortSet, Protocol, RedExpectation, ServicePlan,
-    Speaks, Step, Technique,
+    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
+    ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{ScanPlan, nmap};
+use scandrill_scanners::{Foreign, Nic, ScanPlan, SourceOwner, nmap};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -50,6 +51,8 @@ pub struct Plan {
     pub needs: Vec<Need>,
     /// Set once the control is done, where the scenario keeps the kernel's own ICMP limits.
     pub kernel_icmp: Vec<Step>,
+    /// Hosts that number their packets, for idle scans.
+    pub zombies: Vec<String>,
     /// What is asked of the undefended target, technique by technique.
     pub controls: Vec<ProbePlan>,
     /// The source that must pass.
@@ -99,6 +102,8 @@ pub struct Vantage {
     pub host: String,
     /// Its interface.
     pub interface: String,
+    /// That interface's Ethernet address.
+    pub mac: [u8; 6],
     /// The target's Ethernet address.
     pub next_hop: [u8; 6],
 }
@@ -225,8 +230,8 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
-        let needs = needs(&steps.1, &reds);
-        let by_kernel = reds.iter().filter(|red| red.scanner == Scanner::Nmap);
+        let needs = needs(&steps.1, &reds, scenario);
+        let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
@@ -247,6 +252,7 @@ impl Planner<'_> {
             } else {
                 Vec::new()
             },
+            zombies: zombies(scenario),
             controls: self.controls(&reds),
             canary: self.canary(),
             // Generous: ten times what the pace alone asks for, and a minute for everything else.
@@ -336,7 +342,7 @@ impl Planner<'_> {
             Canary::Tcp(port) => (port, true),
             Canary::Nobody => (self.tcp_service()?, false),
         };
-        let host = self.addresses.last_host();
+        let host = self.addresses.last_actor_s();
         let source = self.addresses.canary(host, self.case.family);
         let probe =
             ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
@@ -357,6 +363,7 @@ impl Planner<'_> {
         Vantage {
             host: host.to_owned(),
             interface: self.addresses.interface(host).to_owned(),
+            mac: self.addresses.mac(host),
             next_hop: self.addresses.target_mac(),
         }
     }
@@ -380,20 +387,28 @@ impl Planner<'_> {
     }
 }
 
-fn needs(of_steps: &[Need], reds: &[RedPlan]) -> Vec<Need> {
-    let nmap = reds.iter().any(|red| red.scanner == Scanner::Nmap).then(|| Need::Program("nmap".to_owned()));
-    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(nmap).collect();
+fn zombies(scenario: &Scenario) -> Vec<String> {
+    let zombies: BTreeSet<&String> = scenario.reds.iter().filter_map(|red| red.zombie.as_ref()).collect();
+    zombies.into_iter().cloned().collect()
+}
+
+/// What the defense needs, and the scanners; a zombie, and a link that loses packets, are rules of nft's.
+fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> {
+    let scanners = reds.iter().filter_map(|red| red.scanner.foreign()).map(Foreign::name);
+    let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
+    let programs = scanners.chain(ruled.then_some("nft"));
+    let programs = programs.map(|program| Need::Program(program.to_owned()));
+    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).collect();
     needs.sort();
     needs.dedup();
     needs
 }
 
-/// The command of whoever scans and is not built in; `None` when it has no such scan.
-pub fn foreign_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
-    match red.scanner {
-        Scanner::Builtin => None,
-        Scanner::Nmap => nmap_command(red),
-    }
+/// The command lines of whoever scans and is not built in; none of the built-in scanner.
+pub fn foreign_commands(red: &RedPlan) -> Vec<scandrill_model::CommandLine> {
+    let nic =
+        Nic { interface: red.from.interface.clone(), address: red.from.mac, next_hop: red.from.next_hop };
+    red.scanner.foreign().map_or_else(Vec::new, |scanner| scanner.commands(&red.scan, &nic))
 }
 
 /// nmap's own command for a scan, with the interface it must use.

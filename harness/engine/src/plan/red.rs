@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_model::{Family, Technique};
-use scandrill_scanners::{Evasion, ScanPlan, Sources, Zombie};
+use scandrill_scanners::{Evasion, ScanPlan, SourceOwner, Sources, Zombie};
 
-use super::{LookPlan, Planner, RedPlan, foreign_command};
+use super::{LookPlan, Planner, RedPlan};
 use crate::bad_file::BadFile;
 use crate::scenario::{Decoys, Prediction, Red, Scanner, Sender, Who};
 
@@ -40,9 +40,9 @@ impl Planner<'_> {
             after: red.after.clone(),
             expect: red.expect.clone(),
         };
-        if planned.scanner != Scanner::Builtin && foreign_command(&planned).is_none() {
-            let message = format!("{} has no scan that does what `{}` asks for", planned.scanner, red.name);
-            return Err(self.bad(red.span.clone(), message, Some("use scanner = \"builtin\"".to_owned())));
+        if let Some(Err(cannot)) = planned.scanner.foreign().map(|scanner| scanner.check(&planned.scan)) {
+            let help = Some("leave it out, or use scanner = \"builtin\"".to_owned());
+            return Err(self.bad(red.span.clone(), cannot.to_string(), help));
         }
         Ok(planned)
     }
@@ -57,14 +57,13 @@ impl Planner<'_> {
             },
             Sender::Spoofed(victim) => Ok((self.address_of(victim), Sources::Spoofed)),
             Sender::Prefix(prefix) => Ok(pool(*prefix, u32::MAX)),
-            Sender::Pool(count) => match self.addresses.pool(index, self.case.family) {
-                Some(prefix) => Ok(pool(prefix, *count)),
-                None => {
+            Sender::Pool(count) => {
+                let prefix = self.addresses.pool(index, self.case.family).ok_or_else(|| {
                     let message = format!("there is no room for {count} more sources");
-                    let help = Some("use fewer, or name prefixes of your own".to_owned());
-                    Err(self.bad(red.span.clone(), message, help))
-                }
-            },
+                    self.bad(red.span.clone(), message, Some("name prefixes of your own".to_owned()))
+                })?;
+                Ok(pool(prefix, *count))
+            }
         }
     }
 
@@ -100,10 +99,11 @@ impl Planner<'_> {
         }
     }
 
-    /// Actors of one host share its address. Foreign scanners and clients need one that the kernel owns; the built-in
-    /// scanner takes another only where nobody of those is beside it.
+    /// Actors of one host share its address. Clients and most foreign scanners need one that the kernel owns; the
+    /// built-in scanner takes another only where nobody of those is beside it.
     fn is_shared_with_kernel(&self, host: &str) -> bool {
-        let by_kernel = |red: &Red| red.host == host && self.scanner_of(red) != Scanner::Builtin;
+        let by_kernel =
+            |red: &Red| red.host == host && self.scanner_of(red).source_owner() == SourceOwner::Kernel;
         self.scenario.reds.iter().any(by_kernel)
             || self.scenario.greens.iter().any(|green| green.host == host)
     }

@@ -7,7 +7,7 @@ mod watch;
 
 use std::os::fd::OwnedFd;
 
-use scandrill_lab::{Host, Inside, Lab, VerdictSource, clock};
+use scandrill_lab::{Host, Inside, Installed, Lab, Loss, Lost, VerdictSource, clock};
 use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
@@ -121,11 +121,17 @@ async fn drill<'a>(
     verdicts: Option<&'a VerdictSource>,
 ) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
+    let zombies = zombies(plan, lab).await?;
     control(plan, lab, log).await?;
     let limits =
         scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
     let blue = Blue::install(plan, lab, log).await?;
+    let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
     let attacked = attack(plan, lab, log, verdicts, &blue).await;
+    let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
+    for Lost { host, lost, .. } in lost {
+        log.emit(What::Lost { host, packets: lost });
+    }
     let off = blue.remove(log).await;
     let acted = attacked?;
     off?;
@@ -133,7 +139,20 @@ async fn drill<'a>(
     forget_neighbours(plan, lab).await?;
     canary(plan, lab, log, Moment::Removed).await?;
     limits.remove().await.trouble("taking the ICMP limits off")?;
+    for zombie in zombies {
+        zombie.remove().await.trouble("making a zombie an ordinary host again")?;
+    }
     Ok(acted)
+}
+
+/// Makes hosts zombies, for idle scans.
+async fn zombies(plan: &Plan, lab: &Lab) -> Result<Vec<Installed>, Trouble> {
+    let mut zombies = Vec::new();
+    for name in &plan.zombies {
+        let steps = scandrill_lab::zombie_steps();
+        zombies.push(scandrill_lab::install(host(lab, name)?, &steps).await.trouble("making a zombie")?);
+    }
+    Ok(zombies)
 }
 
 /// What the undefended target answers: to each technique, from addresses that no actor uses, and to each client.

@@ -1,7 +1,6 @@
 //! The captures of a case: at the target's end and at every attacker's, from before the first packet to after
 //! the last.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
@@ -29,21 +28,18 @@ fn packets(red: &RedPlan) -> usize {
 #[must_use = "captures are stopped to be read"]
 pub struct Watch {
     captures: Vec<Capture>,
-    macs: BTreeMap<String, [u8; 6]>,
 }
 
 /// What the captures hold; the target's is the first.
 pub struct Seen {
     captured: Vec<Captured>,
-    /// The Ethernet address of each host.
-    macs: BTreeMap<String, [u8; 6]>,
 }
 
 impl Watch {
     /// Starts one capture at each end that a probe passes.
     pub async fn start(plan: &Plan, lab: &Lab) -> Result<Self, Trouble> {
         if !plan.watched {
-            return Ok(Self { captures: Vec::new(), macs: BTreeMap::new() });
+            return Ok(Self { captures: Vec::new() });
         }
         let mut ends = vec![TARGET];
         for host in plan.reds.iter().map(|red| red.from.host.as_str()) {
@@ -60,8 +56,7 @@ impl Watch {
             let host = lab.host(end).trouble("finding a host")?;
             captures.push(Capture::start(host, name, burst).await.trouble("starting a capture")?);
         }
-        let macs = plan.lab.interfaces().map(|interface| (interface.host.clone(), interface.mac)).collect();
-        Ok(Self { captures, macs })
+        Ok(Self { captures })
     }
 
     /// Stops them all.
@@ -73,7 +68,7 @@ impl Watch {
             log.emit(What::Captured { host, packets, dropped: one.dropped });
             captured.push(one);
         }
-        Ok(Seen { captured, macs: self.macs })
+        Ok(Seen { captured })
     }
 }
 
@@ -82,9 +77,9 @@ impl Seen {
     pub fn testimony(&self, red: &RedPlan, (from, until): Window) -> Testimony {
         let host = &red.from.host;
         let at_red = self.captured.iter().find(|captured| captured.host == *host);
-        match (self.captured.first(), at_red, self.macs.get(host)) {
-            (Some(at_target), Some(at_red), Some(mac)) => {
-                testimony(Scanned { plan: &red.scan, mac: *mac, from, until }, at_target, at_red)
+        match (self.captured.first(), at_red) {
+            (Some(at_target), Some(at_red)) => {
+                testimony(Scanned { plan: &red.scan, mac: red.from.mac, from, until }, at_target, at_red)
             }
             _ => Testimony::default(),
         }
@@ -101,11 +96,10 @@ impl Seen {
 fn comment(packet: &CapturedPacket) -> Option<String> {
     let decoded = decode(packet)?;
     let way = if packet.outgoing { "sent" } else { "received" };
-    match decoded.kind {
-        Kind::Unreachable { what, quoted } => {
-            Some(format!("{way}: unreachable ({what:?}) about {} to {}", quoted.source, quoted.destination))
-        }
-        Kind::Tcp { flags, .. } => Some(format!("{way}: tcp {flags:?}")),
-        _ => None,
+    if let Kind::Unreachable { what, quoted } = decoded.kind {
+        let (source, destination) = (quoted.source, quoted.destination);
+        return Some(format!("{way}: unreachable ({what:?}) about {source} to {destination}"));
     }
+    let Kind::Tcp { flags, .. } = decoded.kind else { return None };
+    Some(format!("{way}: tcp {flags:?}"))
 }

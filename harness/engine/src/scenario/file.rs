@@ -103,6 +103,9 @@ pub struct ScenarioFile {
     /// The host that is attacked.
     #[serde(default)]
     pub target: TargetTable,
+    /// The link that all hosts share.
+    #[serde(default)]
+    pub link: LinkTable,
     /// Settings of single hosts, by name.
     #[serde(default)]
     pub hosts: BTreeMap<String, HostTable>,
@@ -190,6 +193,14 @@ pub struct TargetTable {
     /// Kernel parameters of the target before its defense is in.
     #[serde(default)]
     pub sysctls: BTreeMap<String, At<String>>,
+}
+
+/// The link that all hosts share.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkTable {
+    /// The share of all packets that is lost each way while the actors act, e.g. "5%" or "0.5%". None by default.
+    pub loss: Option<At<String>>,
 }
 
 /// Settings of a host other than the target.

@@ -13,10 +13,10 @@ use std::ops::Range;
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
 use scandrill_model::{
-    Backend, Family, GreenExpectation, Millis, PortSet, Protocol, RedExpectation, ServicePlan, Speaks,
-    Technique,
+    Backend, Family, GreenExpectation, Millis, PerMille, PortSet, Protocol, RedExpectation, ServicePlan,
+    Speaks, Technique,
 };
-use scandrill_scanners::{Detect, Evasion, Order, Pace, Timing};
+use scandrill_scanners::{Detect, Evasion, Foreign, Order, Pace, SourceOwner, Timing, foreign_scanner};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
@@ -34,6 +34,18 @@ pub enum Scanner {
     Builtin,
     /// The real nmap.
     Nmap,
+}
+
+impl Scanner {
+    /// How it is run and read; `None` for the built-in one.
+    pub fn foreign(self) -> Option<&'static dyn Foreign> {
+        foreign_scanner(&self.to_string())
+    }
+
+    /// Whose its source address must be.
+    pub fn source_owner(self) -> SourceOwner {
+        self.foreign().map_or(SourceOwner::Scanner, |scanner| scanner.habits().source)
+    }
 }
 
 /// One scenario file.
@@ -59,6 +71,8 @@ pub struct Scenario {
     pub exclusive: bool,
     /// The attacked host.
     pub target: Target,
+    /// What each end of the link loses of what it sends, while the actors act.
+    pub loss: PerMille,
     /// Settings of other hosts.
     pub hosts: BTreeMap<String, HostSettings>,
     /// Attackers, in the order of the file.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
-use scandrill_model::{Backend, Family, Millis, Protocol, ServicePlan, is_lab_address};
+use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, is_lab_address};
 
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
@@ -72,6 +72,10 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
         slow: raw.slow,
         exclusive: raw.exclusive,
         target: target(&raw.target, load)?,
+        loss: match &raw.link.loss {
+            Some(loss) => at(loss, |text| words::share(text))?,
+            None => PerMille::NONE,
+        },
         hosts: raw
             .hosts
             .iter()

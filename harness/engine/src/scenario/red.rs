@@ -268,16 +268,16 @@ fn zombie(table: &RedTable, technique: Technique) -> Located<Option<String>> {
     }
 }
 
-/// A key that some technique or scanner cannot do, with its place.
+/// A key that some technique cannot do, with its place.
 type Key<'a> = (&'static str, Option<&'a Range<usize>>);
 
 fn span<T>(value: Option<&At<T>>) -> Option<&Range<usize>> {
     value.map(|value| &value.span)
 }
 
-/// Refuses what the technique, or one of the scanners, has no way to do.
+/// Refuses what the technique has no way to do. What a foreign scanner cannot do, it says itself when it is planned.
 fn check_keys(table: &RedTable, red: &Red) -> Located<()> {
-    let keys: [Key<'_>; 13] = [
+    let keys: [Key<'_>; 11] = [
         ("source_port", span(table.source_port.as_ref())),
         ("decoys", span(table.decoys.as_ref())),
         ("sources", span(table.sources.as_ref())),
@@ -288,15 +288,12 @@ fn check_keys(table: &RedTable, red: &Red) -> Located<()> {
         ("bad_checksum", span(table.bad_checksum.as_ref())),
         ("data_length", span(table.data_length.as_ref())),
         ("syn", span(table.syn.as_ref())),
-        ("jitter", span(table.jitter.as_ref())),
-        ("burst", span(table.burst.as_ref())),
         ("detect", span(table.detect.as_ref())),
     ];
     for (key, place) in keys {
         let Some(place) = place else { continue };
-        let by_scanner = red.scanners.iter().find_map(|scanner| scanner_lacks(*scanner, red.technique, key));
-        if let Some(why) = technique_lacks(red.technique, key).or(by_scanner) {
-            let help = "leave it out, or choose another technique or scanner";
+        if let Some(why) = technique_lacks(red.technique, key) {
+            let help = "leave it out, or choose another technique";
             return Err((place.clone(), Wrong::new(format!("`{key}` cannot be: {why}"), help)));
         }
     }
@@ -326,21 +323,6 @@ fn technique_lacks(technique: Technique, key: &str) -> Option<&'static str> {
     }
 }
 
-/// Why a scanner cannot do a key with a technique.
-fn scanner_lacks(scanner: Scanner, technique: Technique, key: &str) -> Option<&'static str> {
-    match (scanner, technique, key) {
-        (Scanner::Builtin, _, "detect") => Some("the built-in scanner tells ports' states alone"),
-        (Scanner::Nmap, _, "sources") => Some("nmap sends from one address"),
-        (Scanner::Nmap, _, "syn" | "jitter" | "burst") => Some("nmap has no such option"),
-        (
-            Scanner::Nmap,
-            Technique::TcpConnect,
-            "source_port" | "decoys" | "fragment" | "ttl" | "bad_checksum" | "data_length",
-        ) => Some("nmap's tcp-connect is made by its kernel"),
-        _ => None,
-    }
-}
-
 /// What can be seen of a scan that hears no answer, or of a system that nobody asks for.
 fn check_expectation(red: &Red) -> Located<()> {
     let refuse = |message: &str, help: &str| Err((red.span.clone(), Wrong::new(message, help)));
@@ -349,6 +331,9 @@ fn check_expectation(red: &Red) -> Located<()> {
             "a scan in somebody else's name gets somebody else banned",
             "expect of that host's client that it is not served: after = [\"red\"], expect.success_max = 0.0",
         );
+    }
+    if red.detect != Detect::default() && red.scanners.contains(&Scanner::Builtin) {
+        return refuse("the built-in scanner tells ports' states alone", "use scanner = \"nmap\"");
     }
     if red.expect.os.is_some() && !red.detect.system {
         return refuse("nobody looks for the target's system", "add detect = \"os\" and scanner = \"nmap\"");

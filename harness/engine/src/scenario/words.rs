@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use scandrill_model::{Millis, Protocol, ServiceKind, ServicePlan, Speaks, Technique};
+use scandrill_model::{Millis, PerMille, Protocol, ServiceKind, ServicePlan, Speaks, Technique};
 use strum::IntoEnumIterator;
 
 use crate::bad_file::nearest;
@@ -125,6 +125,16 @@ pub fn rate(text: &str) -> Result<Duration, Wrong> {
 /// The shortest time between two probes that anybody can ask for.
 const FASTEST: Duration = Duration::from_micros(1);
 
+/// `5%`, `0.5%`: a share of packets that leaves some.
+pub fn share(text: &str) -> Result<PerMille, Wrong> {
+    let wrong =
+        || Wrong::new(format!("`{text}` is not a loss"), "write it as `5%` or `0.5%`, less than 100%");
+    let number: f64 =
+        text.strip_suffix('%').and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
+    let parts = (1_u16..1000).find(|parts| (f64::from(*parts) - number * 10.0).abs() < 1e-6);
+    parts.and_then(|parts| PerMille::try_from(parts).ok()).ok_or_else(wrong)
+}
+
 /// `500ms`, `60s`.
 pub fn length(text: &str) -> Result<Millis, Wrong> {
     let length: Duration = humantime::parse_duration(text).map_err(|_| {
@@ -149,6 +159,15 @@ mod tests {
         }
         for wrong in ["22", "tcp/0", "tcp/99999", "icmp/1", "udp/80 http", "tcp/80 gopher"] {
             assert!(service(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_loss_is_counted_in_parts_per_thousand() {
+        assert_eq!(share("5%").ok(), PerMille::try_from(50).ok());
+        assert_eq!(share("0.5 %").ok(), PerMille::try_from(5).ok());
+        for wrong in ["5", "0%", "100%", "0.05%", "-1%", "five%"] {
+            assert!(share(wrong).is_err(), "{wrong}");
         }
     }
 

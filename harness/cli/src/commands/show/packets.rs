@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use scandrill_engine::{Plan, RedPlan, Scanner, dry_run, foreign_command};
+use scandrill_engine::{Plan, RedPlan, Scanner, dry_run, foreign_commands};
 use scandrill_lab::in_words;
+use scandrill_model::CommandLine;
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -14,10 +15,10 @@ const CHUNK: usize = 1 << 16;
 /// Prints each attacker of a plan.
 pub fn print(plan: &Plan, console: Console) -> Result<(), Failure> {
     for red in &plan.reds {
-        console.out(&format!("{} by {}, if nothing answers\n", red.name, red.scanner))?;
+        console.out(&format!("{} by {}, if nothing answers", red.name, red.scanner))?;
         match red.scanner {
             Scanner::Builtin => packets(red, console)?,
-            _ => console.out(&command(red))?,
+            Scanner::Nmap => console.out(&commands(red))?,
         }
     }
     Ok(())
@@ -44,7 +45,8 @@ fn line(at: Duration, packet: &[u8]) -> String {
     format!("{:.6} {}\n", at.as_secs_f64(), in_words(packet))
 }
 
-fn command(red: &RedPlan) -> String {
-    foreign_command(red)
-        .map_or_else(String::new, |command| format!("{} {}\n", command.program, command.args.join(" ")))
+/// The command lines of somebody else's scanner.
+fn commands(red: &RedPlan) -> String {
+    let line = |command: &CommandLine| format!("{} {}\n", command.program, command.args.join(" "));
+    foreign_commands(red).iter().map(line).collect()
 }
