@@ -45,6 +45,44 @@ pub enum ScanError {
     /// The registry has no such technique.
     #[error("scanning with {0}: no such technique is registered")]
     Unregistered(Technique),
+    /// An evasion that the technique cannot have, or not so.
+    #[error("scanning with {technique} and {evasion}: {why}")]
+    Evasion {
+        /// The technique.
+        technique: Technique,
+        /// The evasion, as a scenario names it.
+        evasion: &'static str,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Decoys and fragments multiply, and all packets of one probe leave together.
+    #[error(
+        "scanning with {technique}: decoys and fragments make {packets} packets of one probe, of at most {max}"
+    )]
+    TooManyPackets {
+        /// The technique.
+        technique: Technique,
+        /// How many packets one probe would have.
+        packets: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// ARP and neighbour discovery speak of Ethernet addresses.
+    #[error("scanning with {0}: the plan does not say the Ethernet address of the scanner's interface")]
+    NoLink(Technique),
+    /// An idle scan was given no zombie.
+    #[error("scanning with {0}: the plan names no zombie")]
+    NoZombie(Technique),
+    /// The zombie's IP identification tells nothing.
+    #[error("scanning through zombie {address}:{port}: {why}")]
+    Zombie {
+        /// Its address.
+        address: IpAddr,
+        /// The port that is asked.
+        port: u16,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The plan asks another scanner for what it does not have.
     #[error("scanning with {scanner}: it cannot do {what}")]
     CannotDo {

@@ -41,5 +41,5 @@ pub use pace::{Burst, Pace};
 pub use plan::{Detect, Order, ScanPlan, Zombie};
 pub use scan::{Consult, Listening, Scan, Told};
 pub use sweep::Sweep;
-pub use technique::{Aftermath, Probe, Segment, TcpShape, techniques};
+pub use technique::{Aftermath, IcmpRequest, Probe, Segment, TcpShape, techniques};
 pub use timing::{Parallelism, Template, Timing};

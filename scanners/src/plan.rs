@@ -42,6 +42,9 @@ pub struct ScanPlan {
     pub zombie: Option<Zombie>,
     /// Which part of a scan that several threads share; see [`ScanPlan::shards`].
     pub part: u8,
+    /// The Ethernet address of the scanner's interface, which ARP requests and neighbour solicitations carry; nothing
+    /// else needs it.
+    pub link: Option<[u8; 6]>,
     /// Of the order, the source ports and the numbers that identify the probes.
     pub seed: u64,
 }
@@ -94,6 +97,7 @@ impl ScanPlan {
             detect: Detect::default(),
             zombie: None,
             part: 0,
+            link: None,
             seed,
         }
     }
@@ -110,6 +114,7 @@ impl ScanPlan {
         if !self.technique.exists_over(Family::of(target)) {
             return Err(ScanError::NotOverIpv6 { technique: self.technique, target });
         }
+        self.evasion.check(self.technique, Family::of(target))?;
         if self.cells().is_empty() { Err(ScanError::NoPorts(self.technique)) } else { Ok(()) }
     }
 

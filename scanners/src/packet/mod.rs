@@ -1,9 +1,10 @@
 //! Bytes: how probes are written and replies read. Everything here is a pure function of its arguments.
 
-mod endpoints;
-mod read;
-mod template;
+mod checksum;
+mod form;
+mod ip;
+mod reader;
+mod writer;
 
-pub(crate) use endpoints::Endpoints;
-mod shim;
-pub(crate) use shim::{Answer, FollowUp, Reader, Writer};
+pub(crate) use reader::{Answer, Reader};
+pub(crate) use writer::{FollowUp, Writer};

@@ -2,7 +2,7 @@
 
 use scandrill_model::Technique;
 
-use super::{Probe, Segment};
+use super::{IcmpRequest, Probe, Segment};
 
 /// See the module.
 pub(super) struct IcmpEcho;
@@ -12,8 +12,8 @@ impl Probe for IcmpEcho {
         Technique::IcmpEcho
     }
 
-    fn segment(&self) -> Segment {
-        Segment::Echo
+    fn segment(&self, _: Technique) -> Segment {
+        Segment::Icmp(IcmpRequest::Echo)
     }
 
     fn nmap_options(&self) -> &'static [&'static str] {

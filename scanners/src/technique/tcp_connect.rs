@@ -14,15 +14,8 @@ impl Probe for TcpConnect {
         Technique::TcpConnect
     }
 
-    fn segment(&self) -> Segment {
-        let options = vec![
-            TcpOption::mss(1460),
-            TcpOption::sack_perm(),
-            TcpOption::timestamp(CLOCK, 0),
-            TcpOption::nop(),
-            TcpOption::wscale(7),
-        ];
-        Segment::Tcp(TcpShape { window: 64_240, options })
+    fn segment(&self, _: Technique) -> Segment {
+        Segment::Tcp(linux_syn())
     }
 
     fn nmap_options(&self) -> &'static [&'static str] {
@@ -32,6 +25,18 @@ impl Probe for TcpConnect {
     fn aftermath(&self) -> Aftermath {
         Aftermath::CompleteAndReset
     }
+}
+
+/// Linux's SYN on a path of 1,500 bytes.
+pub(crate) fn linux_syn() -> TcpShape {
+    let options = vec![
+        TcpOption::mss(1460),
+        TcpOption::sack_perm(),
+        TcpOption::timestamp(CLOCK, 0),
+        TcpOption::nop(),
+        TcpOption::wscale(7),
+    ];
+    TcpShape { window: 64_240, options }
 }
 
 /// The timestamp of all segments: a clock that stands still is a valid one for a connection this short.

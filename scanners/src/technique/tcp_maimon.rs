@@ -12,7 +12,7 @@ impl Probe for TcpMaimon {
         Technique::TcpMaimon
     }
 
-    fn segment(&self) -> Segment {
+    fn segment(&self, _: Technique) -> Segment {
         plain_tcp()
     }
 

@@ -12,7 +12,7 @@ impl Probe for TcpNull {
         Technique::TcpNull
     }
 
-    fn segment(&self) -> Segment {
+    fn segment(&self, _: Technique) -> Segment {
         plain_tcp()
     }
 

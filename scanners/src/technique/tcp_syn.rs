@@ -1,9 +1,8 @@
 //! A SYN that is never completed. It carries an MSS option as nmap's does, since some rulesets drop a SYN without.
 
-use pnet_packet::tcp::TcpOption;
 use scandrill_model::Technique;
 
-use super::{Probe, Segment, TcpShape};
+use super::{Probe, Segment, syn};
 
 /// See the module.
 pub(super) struct TcpSyn;
@@ -13,8 +12,8 @@ impl Probe for TcpSyn {
         Technique::TcpSyn
     }
 
-    fn segment(&self) -> Segment {
-        Segment::Tcp(TcpShape { window: 1024, options: vec![TcpOption::mss(1460)] })
+    fn segment(&self, _: Technique) -> Segment {
+        syn()
     }
 
     fn nmap_options(&self) -> &'static [&'static str] {

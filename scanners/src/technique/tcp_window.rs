@@ -12,7 +12,7 @@ impl Probe for TcpWindow {
         Technique::TcpWindow
     }
 
-    fn segment(&self) -> Segment {
+    fn segment(&self, _: Technique) -> Segment {
         plain_tcp()
     }
 

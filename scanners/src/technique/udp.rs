@@ -1,8 +1,9 @@
-//! A datagram: empty, as most services take it for nothing and a closed port refuses it, but a query where DNS is
-//! expected, which answers to nothing else.
+//! A datagram: empty, as most services take it for nothing and a closed port refuses it, but with what a well-known
+//! service answers to where one is expected.
 
 use scandrill_model::Technique;
 
+use super::payloads::PAYLOADS;
 use super::{Probe, Segment};
 
 /// See the module.
@@ -13,20 +14,11 @@ impl Probe for Udp {
         Technique::Udp
     }
 
-    fn segment(&self) -> Segment {
-        Segment::Udp { payload }
+    fn segment(&self, _: Technique) -> Segment {
+        Segment::Udp { payloads: PAYLOADS }
     }
 
     fn nmap_options(&self) -> &'static [&'static str] {
         &["-sU"]
     }
 }
-
-fn payload(port: u16) -> &'static [u8] {
-    if port == DNS { QUERY } else { b"" }
-}
-
-const DNS: u16 = 53;
-
-/// A recursive query for the address of `scan.test`, a name that exists nowhere (RFC 1035, RFC 6761).
-const QUERY: &[u8] = b"\x5c\xa9\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04scan\x04test\x00\x00\x01\x00\x01";
