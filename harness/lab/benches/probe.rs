@@ -115,7 +115,7 @@ async fn round(path: Path, threads: usize, verdicts: Option<&VerdictSource>) -> 
     Ok(cost)
 }
 
-/// Each thread has every so manieth port.
+/// Each thread has every so-manieth port.
 fn scan(threads: usize, table: Option<&VerdictTable>) -> Outcome<Cost> {
     let mut shares = Vec::new();
     for thread in 0..threads {
@@ -141,7 +141,7 @@ fn scan(threads: usize, table: Option<&VerdictTable>) -> Outcome<Cost> {
     })?;
     let wall = clock::elapsed(start);
     let after = getrusage(UsageWho::RUSAGE_SELF)?;
-    let lost = lost + table.map_or(0, |table| missing(table));
+    let lost = lost + table.map_or(0, missing);
     let spent = |after: nix::sys::time::TimeVal, before: nix::sys::time::TimeVal| {
         Duration::from_micros(
             u64::try_from(nix::sys::time::TimeValLike::num_microseconds(&(after - before))).unwrap_or(0),

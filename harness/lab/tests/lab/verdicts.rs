@@ -331,7 +331,8 @@ async fn lies(mut drill: Drill) -> Done {
     if drill.is_v4() {
         let mut fragment = drill.segment(11, 0, acknowledge(1));
         fragment[7] = 1;
-        strangers.push(fragment);
+        strangers.extend([fragment, arp(SOURCES[0])]);
+        drill.say(&[arp(OTHERS[0])])?;
     }
     elsewhere = drill.segment(12, 0, acknowledge(1));
     elsewhere[to] ^= 3;
@@ -353,6 +354,13 @@ async fn lies(mut drill: Drill) -> Done {
     assert_eq!(drill.table.look(2), Some(verdict(1, reset)));
     assert_eq!(drill.socket.receive(|_, packet| panic!("{packet:?}"))?, 0);
     Ok(drill.lab.remove().await?)
+}
+
+/// An answer about an address (RFC 826).
+fn arp(about: &str) -> Vec<u8> {
+    let IpAddr::V4(about) = about.parse().unwrap() else { panic!("{about}") };
+    let sender = [TARGET_MAC.as_slice(), &[198, 18, 0, 1]].concat();
+    [&[0, 1, 8, 0, 6, 4, 0, 2], sender.as_slice(), &RED_MAC, &about.octets()].concat()
 }
 
 fn other(drill: &Drill) -> IpAddr {

@@ -15,6 +15,9 @@ use crate::plans;
 pub const JOBS: &[(&str, Job)] = &[
     ("captures_see_every_packet_at_both_ends", |_| within(every_packet())),
     ("a_packet_socket_receives_for_its_addresses_alone", |_| within(filtered())),
+    ("a_packet_socket_of_ports_receives_its_own_replies", |_| within(own_ports())),
+    ("a_packet_socket_carries_arp_and_neighbour_discovery", |_| within(neighbours())),
+    ("a_packet_that_is_not_sent_is_counted_with_those_behind_it", |_| within(unsent())),
     ("a_capture_of_nothing_is_an_error", |_| within(no_interface())),
 ];
 
@@ -132,6 +135,128 @@ async fn filtered() -> Done {
     let mut ports = lab.host("red")?.blocking(work).await??;
     ports.sort_unstable();
     assert_eq!(ports, (1_001..=1_120).collect::<Vec<_>>());
+    Ok(lab.remove().await?)
+}
+
+fn syn(port: u16) -> Vec<u8> {
+    let [source, target] = [[198, 18, 2, 5], [198, 18, 0, 1]];
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4(source, target, 64)
+        .tcp(port, CLOSED, 1, 1_024)
+        .syn()
+        .write(&mut packet, b"")
+        .unwrap();
+    packet
+}
+
+/// Two threads' ports. A refusal quotes the probe, so it is both's.
+async fn own_ports() -> Done {
+    let lab = Lab::build(&talkative()).await?;
+    let source: IpAddr = SOURCE.parse()?;
+    let work = move || -> Result<_, LabError> {
+        let of = |ports| Wanted { addresses: std::slice::from_ref(&source), ports: Some(ports) };
+        let mut sockets = [
+            PacketSocket::open("eth0", TARGET_MAC, &of(1_001..=1_010))?,
+            PacketSocket::open("eth0", TARGET_MAC, &of(1_011..=1_020))?,
+        ];
+        let mut packets: Vec<_> = (1_000..=1_021).map(syn).collect();
+        packets.push(datagram(SOURCE, 1_005));
+        sockets[0].send(packets.iter().map(Vec::as_slice))?;
+        let mut ports = [Vec::new(), Vec::new()];
+        let until = clock::now() + PATIENCE;
+        for (socket, ports) in sockets.iter_mut().zip(&mut ports) {
+            // The refusal is the last that comes.
+            while ports.last() != Some(&None) && clock::now() < until {
+                socket.wait_readable(until)?;
+                socket.receive(|_, packet| ports.push(reset_port(packet)))?;
+            }
+        }
+        Ok(ports)
+    };
+    let ports = lab.host("red")?.blocking(work).await??;
+    let all = |ports: std::ops::RangeInclusive<u16>| ports.map(Some).chain([None]).collect::<Vec<_>>();
+    assert_eq!(ports, [all(1_001..=1_010), all(1_011..=1_020)]);
+    Ok(lab.remove().await?)
+}
+
+/// Where a TCP segment goes; `None` for what is none.
+fn reset_port(packet: &[u8]) -> Option<u16> {
+    (packet[9] == 6).then(|| u16::from_be_bytes([packet[22], packet[23]]))
+}
+
+const RED_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+/// On red's link, but no kernel's own.
+const ASKERS: [&str; 2] = ["198.18.0.77", "fd00:198:18::77"];
+
+/// The next hop is nobody, so what is answered went to everyone or to its group.
+async fn neighbours() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let work = || -> Result<_, LabError> {
+        let askers = ASKERS.map(|text| text.parse().unwrap());
+        let mut socket = PacketSocket::open("eth0", [2, 0, 0, 0, 0, 9], &wanted(&askers))?;
+        let (mut answers, until) = (Vec::new(), clock::now() + PATIENCE);
+        for (count, question) in [arp_request(), solicitation()].into_iter().enumerate() {
+            socket.send(std::iter::once(question.as_slice()))?;
+            while answers.len() <= count && clock::now() < until {
+                socket.wait_readable(until)?;
+                socket.receive(|_, packet| answers.push(packet.to_vec()))?;
+            }
+        }
+        Ok(answers)
+    };
+    let answers = lab.host("red")?.blocking(work).await??;
+    let [arp, advertisement] = answers.as_slice() else { panic!("{answers:?}") };
+    // An answer (2), from whom, about which address (RFC 826).
+    assert_eq!(arp[6..18], [&[0, 2], TARGET_MAC.as_slice(), &[198, 18, 0, 1]].concat());
+    // ICMPv6 type 136, about the address that was asked for (RFC 4861, section 4.4).
+    assert_eq!((advertisement[6], advertisement[40], advertisement[63]), (58, 136, 1));
+    Ok(lab.remove().await?)
+}
+
+/// Who has the target's address? (RFC 826)
+fn arp_request() -> Vec<u8> {
+    [&[0, 1, 8, 0, 6, 4, 0, 1], RED_MAC.as_slice(), &[198, 18, 0, 77], &[0; 6], &[198, 18, 0, 1]].concat()
+}
+
+/// The same by neighbour discovery (RFC 4861, section 4.3), to the group of the target's address.
+fn solicitation() -> Vec<u8> {
+    let [asker, target] = [ASKERS[1], plans::TARGET[1]].map(|text| match text.parse().unwrap() {
+        IpAddr::V6(address) => address.octets(),
+        IpAddr::V4(_) => panic!("{text}"),
+    });
+    let mut group = [0; 16];
+    group[..2].copy_from_slice(&[0xff, 2]);
+    group[11..].copy_from_slice(&[1, 0xff, 0, 0, 1]);
+    let mut packet = Vec::new();
+    PacketBuilder::ipv6(asker, group, 255)
+        .icmpv6_raw(135, 0, [0; 4])
+        .write(&mut packet, &[target.as_slice(), &[1, 1], &RED_MAC].concat())
+        .unwrap();
+    packet
+}
+
+/// One that is longer than the link carries.
+async fn unsent() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let work = || -> Result<_, LabError> {
+        let mut socket = PacketSocket::open("eth0", TARGET_MAC, &Wanted::default())?;
+        let long = [0x45; 1_501];
+        let short = syn(1);
+        let mut told = |at: usize| {
+            let packets = (0..100).map(|index| if index == at { long.as_slice() } else { &short });
+            socket.send(packets).unwrap_err().to_string()
+        };
+        Ok([told(0), told(64), told(70)])
+    };
+    let told = lab.host("red")?.blocking(work).await??;
+    assert_eq!(
+        told,
+        [
+            "sending packets: 100 were left: EMSGSIZE: Message too long",
+            "sending packets: 36 were left: EMSGSIZE: Message too long",
+            "sending packets: 30 were left",
+        ]
+    );
     Ok(lab.remove().await?)
 }
 
