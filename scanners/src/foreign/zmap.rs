@@ -3,15 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use scandrill_model::{CellRead, CommandLine, Reason, Reply, ScanResult, TcpFlags, Technique, state_of};
 
-use super::{Foreign, Habits, Nic, SourceOwner, ethernet, insert, refuse, with_silence};
+use super::{Foreign, Habits, Nic, SourceOwner, check_addresses, ethernet, insert, refuse, with_silence};
 use crate::error::ScanError;
 use crate::evasion::{Evasion, Sources, SynShape};
-use crate::plan::{Detect, Order, ScanPlan};
+use crate::order::ordered;
+use crate::plan::{Detect, ScanPlan};
 
 /// See the module.
 pub(super) struct Zmap;
@@ -33,7 +31,6 @@ impl Foreign for Zmap {
             ("jitter", plan.pace.jitter_percent > 0),
             ("bursts", plan.pace.burst.is_some()),
             ("a pace but its own", !plan.interval().is_zero()),
-            ("popular ports first", plan.order == Order::Popular),
             ("decoys", !decoys.is_empty()),
             ("a pool of sources", matches!(sources, Sources::Pool { .. })),
             ("a source port of a ping", port && plan.technique == Technique::IcmpEcho),
@@ -41,15 +38,16 @@ impl Foreign for Zmap {
             ("another scanner's SYN", ![SynShape::Own, SynShape::Zmap].contains(syn)),
             ("detection", plan.detect != Detect::default()),
         ];
+        check_addresses(plan)?;
         refuse(NAME, &demands)
     }
 
     fn commands(&self, plan: &ScanPlan, nic: &Nic) -> Vec<CommandLine> {
-        ports(plan).into_iter().map(|port| command(plan, nic, port)).collect()
+        ordered(plan).into_iter().map(|port| command(plan, nic, port)).collect()
     }
 
     fn parse(&self, outputs: &[Vec<u8>], plan: &ScanPlan) -> Result<ScanResult, ScanError> {
-        let ports = ports(plan);
+        let ports = ordered(plan);
         if outputs.len() != ports.len() {
             let told = format!("{} reports of {} runs", outputs.len(), ports.len());
             return Err(ScanError::Report(told));
@@ -79,15 +77,6 @@ const ALWAYS: &str =
     "-C /dev/null -b /dev/null -q -v 0 --disable-syslog -c 1 -O csv --output-filter repeat=0";
 
 const COLUMNS: &str = "saddr,classification,ttl";
-
-/// The plan's cells in the order of its runs.
-fn ports(plan: &ScanPlan) -> Vec<u16> {
-    let mut ports: Vec<u16> = plan.cells().iter().collect();
-    if plan.order == Order::Random {
-        ports.shuffle(&mut ChaCha8Rng::seed_from_u64(plan.seed));
-    }
-    ports
-}
 
 fn command(plan: &ScanPlan, nic: &Nic, port: u16) -> CommandLine {
     let mut args: Vec<String> = ALWAYS.split(' ').map(str::to_owned).collect();
@@ -145,6 +134,7 @@ fn cell(row: &str, port: u16, plan: &ScanPlan) -> Result<CellRead, ScanError> {
 mod tests {
     use super::*;
     use crate::foreign::tests::{nic, plan};
+    use crate::plan::Order;
 
     const OPEN: &str = "saddr,classification,ttl\n198.18.0.1,synack,64\n";
     const CLOSED: &str = "saddr,classification,ttl\n198.18.0.1,rst,64\n";

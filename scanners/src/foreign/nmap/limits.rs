@@ -1,18 +1,19 @@
 //! What nmap cannot do. Most of it nmap would not refuse itself: it warns, or leaves it out without a word.
 
-use scandrill_model::{Asks, Family, Technique};
+use scandrill_model::{Asks, Technique};
 
 use super::NAME;
 use crate::error::ScanError;
 use crate::evasion::{Evasion, Sources, SynShape};
-use crate::foreign::refuse;
+use crate::foreign::{check_addresses, refuse};
 use crate::plan::{Detect, ScanPlan};
 
 /// Refuses what a plan asks and nmap does not have.
 ///
 /// # Errors
-/// [`ScanError::CannotDo`].
+/// [`ScanError::CannotDo`], and what no scanner may do.
 pub fn check(plan: &ScanPlan) -> Result<(), ScanError> {
+    check_addresses(plan)?;
     refuse(NAME, &of_any_scan(plan))?;
     if plan.technique == Technique::Idle {
         refuse(NAME, &of_an_idle_scan(plan))
@@ -23,15 +24,14 @@ pub fn check(plan: &ScanPlan) -> Result<(), ScanError> {
     }
 }
 
-fn of_any_scan(plan: &ScanPlan) -> [(&'static str, bool); 8] {
-    let (technique, v6) = (plan.technique, plan.target.is_ipv6());
+fn of_any_scan(plan: &ScanPlan) -> [(&'static str, bool); 7] {
+    let technique = plan.technique;
     let shapes = [(Technique::TcpSyn, SynShape::Nmap), (Technique::TcpConnect, SynShape::Linux)];
     let own_shape = plan.evasion.syn == SynShape::Own || shapes.contains(&(technique, plan.evasion.syn));
     let no_ports =
         technique.asks() != Asks::Ports || matches!(technique, Technique::Idle | Technique::SctpInit);
     let protocols = technique.asks() == Asks::Protocols;
     [
-        ("this technique over IPv6", v6 && !technique.exists_over(Family::V6)),
         ("protocols above 255", protocols && plan.ports.iter().any(|protocol| protocol > 255)),
         ("jitter", plan.pace.jitter_percent > 0),
         ("bursts", plan.pace.burst.is_some()),
@@ -64,11 +64,14 @@ fn of_a_connecting_socket(plan: &ScanPlan) -> [(&'static str, bool); 7] {
     ]
 }
 
-fn of_raw_packets(plan: &ScanPlan) -> [(&'static str, bool); 6] {
+fn of_raw_packets(plan: &ScanPlan) -> [(&'static str, bool); 7] {
     let (evasion, technique) = (&plan.evasion, plan.technique);
     let v4_tcp = technique.probe_flags().is_some() && plan.target.is_ipv4();
     let no_ip = technique == Technique::Arp;
+    let (port, data) = (evasion.source_port.is_some(), evasion.data_length > 0);
     [
+        // It then knows a reply by its numbers, and forgets that data counts: a reset is nobody's, a closed port filtered.
+        ("extra data behind a source port of TCP's", port && data && technique.probe_flags().is_some()),
         (
             "a source port where there are no ports",
             evasion.source_port.is_some() && technique.asks() != Asks::Ports,
