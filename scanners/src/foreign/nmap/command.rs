@@ -233,18 +233,14 @@ mod tests {
         let port = Evasion { source_port: Some(9), ..Evasion::default() };
         let pieces = Evasion { fragment: Some(8), ..Evasion::default() };
         let data = Evasion { data_length: 9, ..port.clone() };
-        let odd = Evasion { fragment: Some(9), ..Evasion::default() };
         for (technique, ports, v6, evasion, what) in [
             (Technique::TcpConnect, "22", true, &ttl, "a hop limit of connecting sockets"),
             (Technique::TcpConnect, "22", false, &port, "a source port of connecting sockets"),
             (Technique::TcpAck, "22", false, &data, "extra data behind a source port of TCP's"),
-            (Technique::IcmpEcho, "", false, &port, "a source port where there are no ports"),
             (Technique::Udp, "22", false, &pieces, "fragments of anything but TCP over IPv4"),
             (Technique::TcpSyn, "22", true, &pieces, "fragments of anything but TCP over IPv4"),
-            (Technique::TcpSyn, "22", false, &odd, "fragments that are no multiple of eight"),
             (Technique::IpProtocol, "6,256", false, &ttl, "protocols above 255"),
             (Technique::Idle, "22", false, &ttl, "an idle scan without a zombie"),
-            (Technique::Arp, "", false, &ttl, "a time to live where there is no IP"),
         ] {
             let plan = ScanPlan { evasion: evasion.clone(), ..plan(technique, ports, v6) };
             let refused = super::super::check(&plan).unwrap_err().to_string();
