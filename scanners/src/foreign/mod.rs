@@ -11,7 +11,7 @@ mod zmap;
 
 use std::collections::BTreeMap;
 
-use scandrill_model::{CellRead, CommandLine, Reason, ScanResult, state_of};
+use scandrill_model::{CellRead, CommandLine, Reason, ScanResult, is_lab_address, state_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ScanError;
@@ -90,6 +90,15 @@ fn refuse(scanner: &'static str, demands: &[(&str, bool)]) -> Result<(), ScanErr
     }
 }
 
+/// Refuses what must never be sent: the absolute rule holds for everybody's packets, and whoever they name.
+fn check_addresses(plan: &ScanPlan) -> Result<(), ScanError> {
+    plan.check()?;
+    match plan.zombie.map(|zombie| zombie.address).filter(|address| !is_lab_address(*address)) {
+        Some(outside) => Err(ScanError::OutsideLab { from: plan.source, target: plan.target, outside }),
+        None => Ok(()),
+    }
+}
+
 /// `52:54:00:12:34:56`.
 fn ethernet(address: [u8; 6]) -> String {
     address.map(|byte| format!("{byte:02x}")).join(":")
@@ -150,6 +159,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nobody_outside_the_lab_is_ever_named() {
+        let outside = "192.0.2.1".parse().unwrap();
+        let asked = plan(Technique::TcpSyn, "22", false);
+        let decoys = Evasion { decoys: vec![outside], ..Evasion::default() };
+        let zombie = Some(crate::plan::Zombie { address: outside, port: 80 });
+        for scanner in foreign_scanners() {
+            for plan in [
+                ScanPlan { target: outside, ..asked.clone() },
+                ScanPlan { source: outside, ..asked.clone() },
+                ScanPlan { evasion: decoys.clone(), ..asked.clone() },
+                ScanPlan { zombie, ..asked.clone() },
+            ] {
+                let refused = scanner.check(&plan).unwrap_err();
+                let outside = matches!(refused, ScanError::OutsideLab { .. } | ScanError::Evasion { .. });
+                assert!(outside, "{}: {refused}", scanner.name());
+            }
+        }
+    }
+
     /// Of everything a plan can ask, what none of them has.
     #[test]
     fn what_is_ours_alone_is_refused_by_name() {
@@ -175,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_no_report(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_no_report(bytes in prop::collection::vec(any::<u8>(), 1..99)) {
             let plan = plan(Technique::TcpSyn, "22", false);
             for scanner in foreign_scanners() {
                 prop_assert!(scanner.parse(std::slice::from_ref(&bytes), &plan).is_err(), "{}", scanner.name());

@@ -184,7 +184,6 @@ mod tests {
             fragment: Some(24),
             ttl: Some(33),
             bad_checksum: true,
-            data_length: 20,
             ..Evasion::default()
         };
         let plan = ScanPlan { evasion, ..ascending(Technique::TcpFlags(TcpFlags::SYN | TcpFlags::FIN)) };
@@ -192,8 +191,16 @@ mod tests {
         assert_eq!(
             text(&plan),
             "-sS --scanflags SYNFIN -e eth0 -S 198.18.0.2 -T4 -g 53 -D 198.18.0.8,ME,198.18.0.9 --mtu 24 --ttl 33 \
-             --data-length 20 --badsum -Pn -p 22,80-90 -r 198.18.0.1"
+             --badsum -Pn -p 22,80-90 -r 198.18.0.1"
         );
+    }
+
+    #[test]
+    fn a_datagram_can_have_a_source_port_and_extra_data() {
+        let evasion = Evasion { source_port: Some(53), data_length: 20, ..Evasion::default() };
+        let plan = ScanPlan { evasion, ..ascending(Technique::Udp) };
+        assert_eq!(super::super::check(&plan), Ok(()));
+        assert!(text(&plan).contains(" -g 53 --data-length 20 "), "{}", text(&plan));
     }
 
     #[test]
@@ -225,18 +232,15 @@ mod tests {
         let ttl = Evasion { ttl: Some(9), ..Evasion::default() };
         let port = Evasion { source_port: Some(9), ..Evasion::default() };
         let pieces = Evasion { fragment: Some(8), ..Evasion::default() };
-        let odd = Evasion { fragment: Some(9), ..Evasion::default() };
+        let data = Evasion { data_length: 9, ..port.clone() };
         for (technique, ports, v6, evasion, what) in [
             (Technique::TcpConnect, "22", true, &ttl, "a hop limit of connecting sockets"),
             (Technique::TcpConnect, "22", false, &port, "a source port of connecting sockets"),
-            (Technique::IcmpEcho, "", false, &port, "a source port where there are no ports"),
+            (Technique::TcpAck, "22", false, &data, "extra data behind a source port of TCP's"),
             (Technique::Udp, "22", false, &pieces, "fragments of anything but TCP over IPv4"),
             (Technique::TcpSyn, "22", true, &pieces, "fragments of anything but TCP over IPv4"),
-            (Technique::TcpSyn, "22", false, &odd, "fragments that are no multiple of eight"),
             (Technique::IpProtocol, "6,256", false, &ttl, "protocols above 255"),
             (Technique::Idle, "22", false, &ttl, "an idle scan without a zombie"),
-            (Technique::Arp, "", false, &ttl, "a time to live where there is no IP"),
-            (Technique::IcmpNetmask, "", true, &ttl, "this technique over IPv6"),
         ] {
             let plan = ScanPlan { evasion: evasion.clone(), ..plan(technique, ports, v6) };
             let refused = super::super::check(&plan).unwrap_err().to_string();

@@ -1,18 +1,19 @@
 //! What nmap cannot do. Most of it nmap would not refuse itself: it warns, or leaves it out without a word.
 
-use scandrill_model::{Asks, Family, Technique};
+use scandrill_model::{Asks, Technique};
 
 use super::NAME;
 use crate::error::ScanError;
 use crate::evasion::{Evasion, Sources, SynShape};
-use crate::foreign::refuse;
+use crate::foreign::{check_addresses, refuse};
 use crate::plan::{Detect, ScanPlan};
 
 /// Refuses what a plan asks and nmap does not have.
 ///
 /// # Errors
-/// [`ScanError::CannotDo`].
+/// [`ScanError::CannotDo`], and what no scanner may do.
 pub fn check(plan: &ScanPlan) -> Result<(), ScanError> {
+    check_addresses(plan)?;
     refuse(NAME, &of_any_scan(plan))?;
     if plan.technique == Technique::Idle {
         refuse(NAME, &of_an_idle_scan(plan))
@@ -23,15 +24,14 @@ pub fn check(plan: &ScanPlan) -> Result<(), ScanError> {
     }
 }
 
-fn of_any_scan(plan: &ScanPlan) -> [(&'static str, bool); 8] {
-    let (technique, v6) = (plan.technique, plan.target.is_ipv6());
+fn of_any_scan(plan: &ScanPlan) -> [(&'static str, bool); 7] {
+    let technique = plan.technique;
     let shapes = [(Technique::TcpSyn, SynShape::Nmap), (Technique::TcpConnect, SynShape::Linux)];
     let own_shape = plan.evasion.syn == SynShape::Own || shapes.contains(&(technique, plan.evasion.syn));
     let no_ports =
         technique.asks() != Asks::Ports || matches!(technique, Technique::Idle | Technique::SctpInit);
     let protocols = technique.asks() == Asks::Protocols;
     [
-        ("this technique over IPv6", v6 && !technique.exists_over(Family::V6)),
         ("protocols above 255", protocols && plan.ports.iter().any(|protocol| protocol > 255)),
         ("jitter", plan.pace.jitter_percent > 0),
         ("bursts", plan.pace.burst.is_some()),
@@ -51,39 +51,25 @@ fn of_an_idle_scan(plan: &ScanPlan) -> [(&'static str, bool); 2] {
 }
 
 /// The kernel makes these packets; nmap can set the time to live, and over IPv4 alone.
-fn of_a_connecting_socket(plan: &ScanPlan) -> [(&'static str, bool); 7] {
+fn of_a_connecting_socket(plan: &ScanPlan) -> [(&'static str, bool); 3] {
     let evasion = &plan.evasion;
     [
         ("a source port of connecting sockets", evasion.source_port.is_some()),
-        ("decoys of connecting sockets", !evasion.decoys.is_empty()),
-        ("a spoofed source of connecting sockets", evasion.sources == Sources::Spoofed),
         ("fragments of connecting sockets", evasion.fragment.is_some()),
         ("a hop limit of connecting sockets", evasion.ttl.is_some() && plan.target.is_ipv6()),
-        ("bad checksums of connecting sockets", evasion.bad_checksum),
-        ("extra data of connecting sockets", evasion.data_length > 0),
     ]
 }
 
-fn of_raw_packets(plan: &ScanPlan) -> [(&'static str, bool); 6] {
-    let (evasion, technique) = (&plan.evasion, plan.technique);
-    let v4_tcp = technique.probe_flags().is_some() && plan.target.is_ipv4();
-    let no_ip = technique == Technique::Arp;
+fn of_raw_packets(plan: &ScanPlan) -> [(&'static str, bool); 2] {
+    let (evasion, is_tcp) = (&plan.evasion, plan.technique.probe_flags().is_some());
+    let (port, data) = (evasion.source_port.is_some(), evasion.data_length > 0);
     [
+        // It then knows a reply by its numbers, and forgets that data counts: a reset is nobody's, a closed port filtered.
+        ("extra data behind a source port of TCP's", port && data && is_tcp),
+        // It quits with anything else.
         (
-            "a source port where there are no ports",
-            evasion.source_port.is_some() && technique.asks() != Asks::Ports,
-        ),
-        // "Fragscan only works with TCP, UDP, or protocol scans", and fails with all but TCP.
-        ("fragments of anything but TCP over IPv4", evasion.fragment.is_some() && !v4_tcp),
-        (
-            "fragments that are no multiple of eight",
-            evasion.fragment.is_some_and(|size| size == 0 || size % 8 != 0),
-        ),
-        ("decoys where there is no IP", !evasion.decoys.is_empty() && no_ip),
-        ("a time to live where there is no IP", evasion.ttl.is_some() && no_ip),
-        (
-            "checksums and data where there is no IP",
-            (evasion.bad_checksum || evasion.data_length > 0) && no_ip,
+            "fragments of anything but TCP over IPv4",
+            evasion.fragment.is_some() && !(is_tcp && plan.target.is_ipv4()),
         ),
     ]
 }

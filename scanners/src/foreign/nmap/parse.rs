@@ -363,6 +363,9 @@ mod tests {
         assert_eq!(detected.systems.first(), Some(&best));
         let services = [(22, "tcpwrapped"), (80, "http SimpleHTTPServer 0.6")];
         assert_eq!(detected.services, services.map(|(port, name)| (port, name.to_owned())).into());
+        let by_table =
+            String::from_utf8_lossy(report!("detect-v4")).replace("method=\"probed\"", "method=\"table\"");
+        assert!(parse(by_table.as_bytes(), &asked).unwrap().detected.services.is_empty());
     }
 
     /// The ICMP error that the target of the "icmp" reports answers port (or protocol) 100 with, and 101, and so on;
