@@ -59,14 +59,9 @@ impl AddressPlan {
         let reds = scenario.reds.iter().map(|red| red.host.as_str());
         let greens = scenario.greens.iter().map(|green| green.host.as_str());
         let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
-        let mut add = |host| {
-            if !names.contains(&host) {
-                names.push(host);
-            }
-            names.len()
-        };
-        let actors = reds.chain(greens).map(&mut add).last().unwrap_or(1);
-        zombies.for_each(|zombie| drop(add(zombie)));
+        add_new(&mut names, reds.chain(greens));
+        let actors = names.len();
+        add_new(&mut names, zombies);
         let pools = pools(&scenario.reds);
         let host = |(number, name): (u8, &str)| HostAddresses {
             name: name.to_owned(),
@@ -231,6 +226,15 @@ impl HostAddresses {
                 segments[7] = last;
                 IpAddr::V6(Ipv6Addr::from(segments))
             }
+        }
+    }
+}
+
+/// Adds those that are not there yet.
+fn add_new<'a>(names: &mut Vec<&'a str>, more: impl Iterator<Item = &'a str>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
 }

@@ -15,7 +15,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{Foreign, Nic, ScanPlan, SourceOwner, nmap};
+use scandrill_scanners::{Detect, Foreign, Nic, ScanPlan, SourceOwner, nmap};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -423,11 +423,17 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
         let pace = Millis::from(red.scan.interval()).0;
         let pauses = red.scan.pace.burst.map_or(0, |burst| ports / u64::from(burst.probes) * burst.pause.0);
         let look = red.look.as_ref().and_then(|look| look.later).unwrap_or_default().0;
-        ports.saturating_mul(pace).saturating_add(pauses).saturating_add(ports / 10).saturating_add(look)
+        let detecting = if red.scan.detect == Detect::default() { 0 } else { DETECTING };
+        [pauses, ports / 10, look, detecting]
+            .into_iter()
+            .fold(ports.saturating_mul(pace), u64::saturating_add)
     });
     let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
     scans.chain(clients).fold(0, u64::saturating_add)
 }
+
+/// Milliseconds that nmap takes to guess a system, or to try its questions on a service that understands none.
+const DETECTING: u64 = 30_000;
 
 /// Milliseconds that a request takes which is not served.
 const FAILED_REQUEST: u64 = 2_000;
