@@ -1,11 +1,10 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
-use scandrill_lab::{Host, Lab, VerdictSource, clock, wait};
+use scandrill_lab::{Host, Lab, VerdictSource, clock, nudging, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
-use scandrill_scanners::nmap;
 
 use super::drive::{builtin, fastest};
-use crate::plan::{LookPlan, RedPlan, Vantage, nmap_command};
+use crate::plan::{LookPlan, RedPlan, Vantage, foreign_commands};
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
 use crate::scenario::Scanner;
 
@@ -21,7 +20,7 @@ pub async fn run(
     let start = clock::now();
     let result = match red.scanner {
         Scanner::Builtin => fastest(host, &red.from, &red.scan, verdicts).await?,
-        Scanner::Nmap => by_nmap(host, red).await?,
+        Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => by_foreign(host, red).await?,
     };
     let window = window_from(start);
     log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result });
@@ -42,22 +41,34 @@ async fn watch_ban(red: &RedPlan, look: &LookPlan, host: &Host, log: &Log) -> Re
     Ok(())
 }
 
-async fn by_nmap(host: &Host, red: &RedPlan) -> Result<ScanResult, Trouble> {
+/// Runs somebody else's scanner, as often as it needs to be run, and reads what it says.
+async fn by_foreign(host: &Host, red: &RedPlan) -> Result<ScanResult, Trouble> {
     let operation = scanning(red.scan.technique);
-    let command = nmap_command(red).ok_or_else(|| Trouble {
+    let scanner = red.scanner.foreign().ok_or_else(|| Trouble {
         operation: operation.clone(),
-        error: format!("nmap has no {}", red.scan.technique),
+        error: format!("{} is not run as a program", red.scanner),
     })?;
-    let finished = host.output(&command, None, NMAP_DEADLINE).await.trouble(&operation)?;
-    if finished.status != Some(0) {
-        let said = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
-        return Err(Trouble { operation, error: format!("nmap ended with {:?}: {said}", finished.status) });
+    let mut outputs = Vec::new();
+    for command in foreign_commands(red) {
+        let run = host.output(&command, None, FOREIGN_DEADLINE);
+        let finished = if scanner.habits().needs_frames {
+            nudging(host, &red.from.interface, run).await
+        } else {
+            run.await
+        };
+        let finished = finished.trouble(&operation)?;
+        if finished.status != Some(0) {
+            let said = String::from_utf8_lossy(&finished.stderr).trim().to_owned();
+            let error = format!("{} ended with {:?}: {said}", scanner.name(), finished.status);
+            return Err(Trouble { operation, error });
+        }
+        outputs.push(finished.stdout);
     }
-    nmap::parse(&finished.stdout, &red.scan).trouble(&operation)
+    scanner.parse(&outputs, &red.scan).trouble(&operation)
 }
 
 /// The case's own deadline ends a slower one.
-const NMAP_DEADLINE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const FOREIGN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// The source and a fresh one ask the same service at the same time.
 async fn look_at_ban(

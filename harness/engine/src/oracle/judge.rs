@@ -185,6 +185,7 @@ fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<
         ports: &red.scan.ports,
         result,
         states: &scan.states,
+        missed: &scan.missed,
         cells: scan.cells.as_ref()?,
         control: seen.control_answered(technique).intersection(&red.scan.ports),
         silent: silent_by_nature(&red.scan, plan.services()),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use scandrill_model::{
-    BanCheck, CellFacts, Event, Millis, Moment, Need, PortSet, PortState, ScanResult, Stamp, Technique, What,
+    BanCheck, CellFacts, Event, Millis, Moment, Need, PortSet, PortState, Reason, ScanResult, Stamp,
+    Technique, What,
 };
 
 /// What was seen of one scan by both witnesses.
@@ -11,14 +12,32 @@ use scandrill_model::{
 pub struct ScanSeen {
     /// The scanner's own result.
     pub result: Option<ScanResult>,
-    /// Its reading, port by port.
+    /// Its reading, port by port. What it was silent about although an answer came back reads as the captures say.
     pub states: BTreeMap<u16, PortState>,
+    /// The ports that it was silent about although an answer came back.
+    pub missed: PortSet,
     /// Probes that left red's end.
     pub probes_sent: u64,
     /// Probes that reached the target.
     pub probes_arrived: u64,
     /// The captures' facts by port; `None` where they have not been read.
     pub cells: Option<BTreeMap<u16, CellFacts>>,
+}
+
+impl ScanSeen {
+    /// Some scanners keep answers to themselves, which is a finding about them and not about the defense.
+    fn fill_in(&mut self, technique: Technique) {
+        let kept = self.result.iter().flat_map(|result| &result.groups);
+        let kept =
+            kept.filter(|group| group.reason == Reason::not_reported()).flat_map(|group| group.ports.iter());
+        let answered = |port: &u16| self.cells.as_ref()?.get(port).filter(|cell| cell.reply.is_some());
+        self.missed = kept.filter(|port| answered(port).is_some()).collect();
+        for port in self.missed.iter() {
+            if let Some(cell) = self.cells.as_ref().and_then(|cells| cells.get(&port)) {
+                self.states.insert(port, cell.state(technique));
+            }
+        }
+    }
 }
 
 /// What a green client got.
@@ -108,11 +127,12 @@ impl Observations {
                 scan.states = result.states();
                 scan.result = Some(result.clone());
             }
-            What::Facts { actor, probes_sent, probes_arrived, cells, .. } => {
+            What::Facts { actor, technique, probes_sent, probes_arrived, cells } => {
                 let scan = self.scan(actor);
                 scan.probes_sent = *probes_sent;
                 scan.probes_arrived = *probes_arrived;
                 scan.cells = Some(cells.iter().map(|cell| (cell.port, cell.clone())).collect());
+                scan.fill_in(*technique);
             }
             What::Requests { actor, failures, .. } => {
                 self.requests

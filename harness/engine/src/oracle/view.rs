@@ -21,6 +21,8 @@ pub struct ScanView<'a> {
     pub result: &'a ScanResult,
     /// What it read, port by port.
     pub states: &'a BTreeMap<u16, PortState>,
+    /// Ports that answered and that it does not report.
+    pub missed: &'a PortSet,
     /// What the captures saw, port by port.
     pub cells: &'a BTreeMap<u16, CellFacts>,
     /// Ports that the undefended target answered.
@@ -68,6 +70,11 @@ impl ScanView<'_> {
                 self.ports.len()
             ),
         ];
+        if !self.missed.is_empty() {
+            let missed = self.missed.len();
+            witnesses
+                .push(format!("missed: {missed} ports that answered and that the scanner does not report"));
+        }
         let (late, _) = disagreements(self);
         witnesses.extend(
             late.first()

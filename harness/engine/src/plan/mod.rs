@@ -15,7 +15,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{Detect, Foreign, Nic, ScanPlan, SourceOwner, nmap};
+use scandrill_scanners::{Detect, Foreign, Nic, ScanPlan, SourceOwner};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -409,11 +409,6 @@ pub fn foreign_commands(red: &RedPlan) -> Vec<scandrill_model::CommandLine> {
     let nic =
         Nic { interface: red.from.interface.clone(), address: red.from.mac, next_hop: red.from.next_hop };
     red.scanner.foreign().map_or_else(Vec::new, |scanner| scanner.commands(&red.scan, &nic))
-}
-
-/// nmap's own command for a scan, with the interface it must use.
-pub fn nmap_command(red: &RedPlan) -> Option<scandrill_model::CommandLine> {
-    Some(nmap::command(&red.scan, &red.from.interface))
 }
 
 /// What the plan's own pace asks for: probes and requests that are spaced, and looks that wait.

@@ -34,6 +34,10 @@ pub enum Scanner {
     Builtin,
     /// The real nmap.
     Nmap,
+    /// The real masscan.
+    Masscan,
+    /// The real zmap.
+    Zmap,
 }
 
 impl Scanner {

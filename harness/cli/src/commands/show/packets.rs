@@ -18,7 +18,7 @@ pub fn print(plan: &Plan, console: Console) -> Result<(), Failure> {
         console.out(&format!("{} by {}, if nothing answers", red.name, red.scanner))?;
         match red.scanner {
             Scanner::Builtin => packets(red, console)?,
-            Scanner::Nmap => console.out(&commands(red))?,
+            Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => console.out(&commands(red))?,
         }
     }
     Ok(())
