@@ -113,23 +113,23 @@ impl IdleScan {
         let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
         let identity = Identity::new(&asked, &mut random);
         let shape = if plan.evasion.syn == SynShape::Own { SynShape::Nmap } else { plan.evasion.syn };
-        let plain = TcpShape { window: 1024, options: Vec::new() };
+        let bare = TcpShape { window: 1024, options: Vec::new() };
         let route = |target| Route { target, ttl: plan.evasion.ttl.unwrap_or(64), bad_checksum: false };
-        let query = tcp_form(route(zombie.address), &plain, TcpFlags::SYN | TcpFlags::ACK, b"");
+        let query = tcp_form(route(zombie.address), &bare, TcpFlags::SYN | TcpFlags::ACK, b"");
         let size = if plan.interval().is_zero() { GROUP } else { 1 };
         let order = ordered(plan);
         Ok(Self {
             zombie,
             identity,
-            query: query.to_port(zombie.port),
-            syn: tcp_form(route(plan.target), &shape.shape().unwrap_or(plain), TcpFlags::SYN, b""),
+            query: query.with_port(zombie.port),
+            syn: tcp_form(route(plan.target), &shape.shape().unwrap_or(bare), TcpFlags::SYN, b""),
             interval: plan.interval(),
             step: Step::Learn(Vec::new()),
             awaited: None,
             due: Stamp(0),
             rtt: Duration::ZERO,
             counts: Counts::Big,
-            groups: order.chunks(size).rev().map(|ports| Group::new(ports)).collect(),
+            groups: order.chunks(size).rev().map(Group::new).collect(),
             read: BTreeMap::new(),
             queries: 0,
             lessons: 0,
@@ -389,7 +389,8 @@ mod tests {
             )
             .unwrap();
             header.identification = identification;
-            let builder = PacketBuilder::ip(etherparse::IpHeaders::Ipv4(header, Default::default()));
+            let builder =
+                PacketBuilder::ip(etherparse::IpHeaders::Ipv4(header, etherparse::Ipv4Extensions::default()));
             let builder =
                 builder.tcp(tcp.destination_port(), tcp.source_port(), tcp.acknowledgment_number(), 0).rst();
             let mut reply = Vec::new();

@@ -116,7 +116,7 @@ impl Form {
     }
 
     /// The same, to a port of its own whatever is asked.
-    pub(crate) fn to_port(self, port: u16) -> Self {
+    pub(crate) fn with_port(self, port: u16) -> Self {
         Self { port: Some(port), ..self }
     }
 

@@ -1,5 +1,8 @@
 //! Every technique and evasion, decoded by another parser than the one that wrote it, and replies made by that parser.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "what a probe is not is nothing a test cares for")]
+#![expect(clippy::single_match_else, reason = "the two IP versions stand side by side")]
+
 use std::net::IpAddr;
 
 use etherparse::{
