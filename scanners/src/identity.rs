@@ -99,7 +99,6 @@ impl Identity {
     pub(crate) fn mark(&self, port: u16, attempt: u8) -> Mark {
         let number = self.first_try + attempt;
         let mixed = mix(self.key ^ (u64::from(port) << 8 | u64::from(number)));
-        let [a, b, c, d, e, f, g, h] = mixed.to_be_bytes();
         Mark {
             port,
             attempt,
@@ -108,8 +107,8 @@ impl Identity {
                 SourcePorts::PerTry(base) => base + u16::from(number),
                 SourcePorts::Fixed(port) => port,
             },
-            sequence: u32::from_be_bytes([a, b, c, d]),
-            acknowledgement: u32::from_be_bytes([e, f, g, h]),
+            sequence: u32::try_from(mixed >> 32).unwrap_or_default(),
+            acknowledgement: u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or_default(),
         }
     }
 

@@ -115,6 +115,11 @@ impl Form {
         Self { port, labelled: true, ..self }
     }
 
+    /// The same, to a port of its own whatever is asked.
+    pub(crate) fn with_port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
     /// An established connection's segment that echoes the peer's time stamp (RFC 7323, section 3.2): behind two
     /// NOPs, the option's kind and length, and the own clock.
     pub(super) fn with_echo(mut self, theirs: u32) -> Self {
@@ -127,7 +132,7 @@ impl Form {
     }
 
     /// The packet before it is finished.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 

@@ -130,8 +130,8 @@ impl Reader {
     /// 3.10.7.1).
     fn is_reply(&self, mark: &Mark, probe: TcpFlags, segment: &TcpPacket<'_>) -> bool {
         let flags = TcpFlags(segment.get_flags());
-        let acknowledged = segment.get_acknowledgement().wrapping_sub(mark.sequence);
-        let acknowledges = flags.contains(TcpFlags::ACK) && acknowledged <= self.occupied;
+        let taken = segment.get_acknowledgement().wrapping_sub(mark.sequence);
+        let acknowledges = flags.contains(TcpFlags::ACK) && taken <= self.occupied;
         let resets_at = probe.contains(TcpFlags::ACK)
             && flags.contains(TcpFlags::RST)
             && segment.get_sequence() == mark.acknowledgement;

@@ -97,14 +97,8 @@ impl Writer {
         let forms = if timestamp.is_some() { &self.follow_ups.stamped } else { &self.follow_ups.plain };
         let form = &forms[usize::from(step.flags.contains(TcpFlags::RST))];
         match timestamp {
-            None => self.push(form, mark, batch),
-            Some(theirs) => self.push(&form.clone().with_echo(*theirs), mark, batch),
-        }
-    }
-
-    fn push(&self, form: &Form, mark: &Mark, batch: &mut Batch) {
-        if let Some(packet) = batch.push(form.bytes(), b"") {
-            form.finish(mark, mark.source, packet);
+            None => push(form, mark, mark.source, batch),
+            Some(theirs) => push(&form.clone().with_echo(*theirs), mark, mark.source, batch),
         }
     }
 
@@ -118,11 +112,7 @@ impl Writer {
 
     fn write(&self, form: &Form, mark: &Mark, source: IpAddr, batch: &mut Batch) {
         match self.fragment {
-            None => {
-                if let Some(packet) = batch.push(form.bytes(), b"") {
-                    form.finish(mark, source, packet);
-                }
-            }
+            None => push(form, mark, source, batch),
             Some(size) => {
                 let mut whole = form.bytes().to_vec();
                 form.finish(mark, source, &mut whole);
@@ -131,6 +121,13 @@ impl Writer {
                 });
             }
         }
+    }
+}
+
+/// A packet as it is.
+fn push(form: &Form, mark: &Mark, source: IpAddr, batch: &mut Batch) {
+    if let Some(packet) = batch.push(form.bytes(), b"") {
+        form.finish(mark, source, packet);
     }
 }
 
