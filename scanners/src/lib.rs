@@ -39,7 +39,7 @@ pub use identity::Signature;
 pub use lanes::TRIES_MAX;
 pub use pace::{Burst, Pace};
 pub use plan::{Detect, Order, ScanPlan, Zombie};
-pub use scan::{Consult, Listening, Scan, Told};
+pub use scan::{Consult, Scan, Told};
 pub use sweep::Sweep;
 pub use technique::{Aftermath, IcmpRequest, Probe, Segment, TcpShape, techniques};
 pub use timing::{Parallelism, Template, Timing};

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use scandrill_model::{Asks, Family, PortSet, Protocol, Technique, is_lab_address};
@@ -11,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
 use crate::error::ScanError;
-use crate::evasion::Evasion;
+use crate::evasion::{Evasion, Sources};
 use crate::identity::{Identity, Signature};
-use crate::lanes::TRIES_MAX;
 use crate::pace::Pace;
 use crate::timing::{Parallelism, Timing};
 
@@ -150,10 +150,22 @@ impl ScanPlan {
             .collect()
     }
 
-    /// The source ports of its tries, where each has its own: replies by TCP or UDP come back to these.
+    /// The addresses that replies come back to.
+    pub fn sources(&self) -> IpNet {
+        match &self.evasion.sources {
+            Sources::Pool { prefix, .. } => *prefix,
+            Sources::Own | Sources::Spoofed => IpNet::from(self.source),
+        }
+    }
+
+    /// The ports that replies come back to, where they all come by TCP, UDP or SCTP, or as ICMP errors.
     pub fn source_ports(&self) -> Option<RangeInclusive<u16>> {
-        let first = self.signature()?.base_port + u16::from(self.part * TRIES_MAX);
-        Some(first..=first + u16::from(TRIES_MAX) - 1)
+        let is_all = self.technique.asks() == Asks::Ports && self.technique != Technique::Idle;
+        is_all.then(|| self.identity().source_ports())
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::new(self, &mut ChaCha8Rng::seed_from_u64(self.seed))
     }
 
     /// By what replies are known, where nothing but a scan's own key and its tries' source ports tells; the tries of its
@@ -162,7 +174,7 @@ impl ScanPlan {
         let is_plain = self.evasion == Evasion::default()
             && matches!(self.technique.protocol(), Protocol::Tcp | Protocol::Udp)
             && self.technique != Technique::Idle;
-        is_plain.then(|| Identity::new(self, &mut ChaCha8Rng::seed_from_u64(self.seed)).signature())
+        is_plain.then(|| self.identity().signature())
     }
 }
 

@@ -5,14 +5,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use scandrill_model::{Protocol, Reason, Reply, ScanResult, Stamp, StateGroup, Technique, state_of};
 
 use crate::batch::Batch;
 use crate::cells::{Cells, Progress, Ticks};
 use crate::error::ScanError;
-use crate::identity::Identity;
 use crate::lanes::Lanes;
 use crate::order::ordered;
 use crate::pace::Schedule;
@@ -59,7 +56,7 @@ impl PortScan {
     /// Prepares a scan of a plan that was checked.
     pub(crate) fn new(plan: &ScanPlan) -> Result<Self, ScanError> {
         let template = plan.timing.template();
-        let identity = Identity::new(plan, &mut ChaCha8Rng::seed_from_u64(plan.seed));
+        let identity = plan.identity();
         Ok(Self {
             technique: plan.technique,
             aftermath: technique::find(plan.technique)?.aftermath(),

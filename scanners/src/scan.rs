@@ -1,14 +1,9 @@
 //! Any scan, whatever its technique.
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
-
-use ipnet::IpNet;
 use scandrill_model::{Reply, ScanResult, Stamp, Technique};
 
 use crate::batch::Batch;
 use crate::error::ScanError;
-use crate::evasion::Sources;
 use crate::idle::IdleScan;
 use crate::plan::ScanPlan;
 use crate::port_scan::PortScan;
@@ -21,15 +16,6 @@ enum Kind {
     Ports(Box<PortScan>),
     /// A zombie is asked what became of the probes.
     Idle(Box<IdleScan>),
-}
-
-/// Which packets a scan wants to be handed; it ignores all others by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listening {
-    /// The addresses that replies come back to.
-    pub addresses: IpNet,
-    /// The destination ports of TCP, UDP and SCTP replies.
-    pub ports: RangeInclusive<u16>,
 }
 
 /// About whom to ask.
@@ -119,17 +105,4 @@ impl Scan {
             Kind::Idle(scan) => scan.finish(),
         }
     }
-}
-
-/// What a scan of this plan listens to. Without a fixed source port the ports are those of its tries.
-pub(crate) fn listening(plan: &ScanPlan, ports: RangeInclusive<u16>) -> Listening {
-    let addresses = match &plan.evasion.sources {
-        Sources::Pool { prefix, .. } => *prefix,
-        Sources::Own | Sources::Spoofed => host(plan.source),
-    };
-    Listening { addresses, ports }
-}
-
-fn host(address: IpAddr) -> IpNet {
-    IpNet::from(address)
 }

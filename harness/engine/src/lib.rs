@@ -20,8 +20,8 @@ pub use case::{Case, expand};
 pub use dry_run::dry_run;
 pub use oracle::{Judgement, judge};
 pub use plan::{
-    CanaryPlan, ClaimPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage,
-    foreign_commands, plan, possible_states,
+    CanaryPlan, ClaimPlan, ControlPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET,
+    Vantage, foreign_commands, plan, possible_states,
 };
 pub use run::{Job, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};

@@ -122,7 +122,10 @@ fn scan(threads: usize, table: Option<&VerdictTable>) -> Outcome<Cost> {
         let source_port = BASE_PORT + u16::try_from(thread * usize::from(table.is_none()))?;
         let ports = (1..=u16::MAX).skip(thread).step_by(threads);
         let packets: Vec<_> = ports.map(|port| syn(port, source_port)).collect::<Outcome<_>>()?;
-        let wanted = Wanted { addresses: &[SOURCE.into()], ports: Some(source_port..=source_port) };
+        let wanted = Wanted {
+            addresses: &[std::net::IpAddr::from(SOURCE).into()],
+            ports: Some(source_port..=source_port),
+        };
         // One socket receives for the table.
         let wanted = if table.is_some() && thread > 0 { Wanted::default() } else { wanted };
         shares.push((PacketSocket::open("eth0", TARGET_MAC, &wanted)?, packets));

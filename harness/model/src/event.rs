@@ -59,6 +59,8 @@ pub enum What {
     },
     /// The control: a technique against the undefended target, from an address that no actor uses.
     Control {
+        /// The red actors whose silence it makes mean something.
+        actors: Vec<String>,
         /// The technique.
         technique: Technique,
         /// Its source.

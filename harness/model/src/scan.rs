@@ -31,8 +31,17 @@ pub struct ScanResult {
 pub struct Detected {
     /// Operating systems, the best guess first.
     pub systems: Vec<SystemGuess>,
-    /// Services, by port.
-    pub services: BTreeMap<u16, String>,
+    /// Services, ascending by port.
+    pub services: Vec<ServiceGuess>,
+}
+
+/// One guess at a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceGuess {
+    /// Where it listens.
+    pub port: u16,
+    /// Name, product and version, as far as they are known.
+    pub name: String,
 }
 
 impl Detected {

@@ -56,7 +56,7 @@ pub async fn builtin(host: &Host, from: &Vantage, scan: &ScanPlan) -> Result<Sca
 fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
     let operation = scanning(plan.technique);
     let mut scan = Scan::new(plan).trouble(&operation)?;
-    let wanted = Wanted { addresses: &[plan.source], ports: plan.source_ports() };
+    let wanted = Wanted { addresses: &[plan.sources()], ports: plan.source_ports() };
     let mut socket = PacketSocket::open(&from.interface, from.next_hop, &wanted).trouble(&operation)?;
     let mut batch = Batch::default();
     while !scan.is_finished() {
@@ -117,7 +117,7 @@ fn listen(from: &Vantage, plan: &ScanPlan, table: &VerdictTable) -> Result<Packe
         key: signature.key,
     };
     table.configure(&config).trouble(&operation)?;
-    let wanted = Wanted { addresses: &[plan.source], ports: None };
+    let wanted = Wanted { addresses: &[plan.sources()], ports: None };
     let socket = PacketSocket::open(&from.interface, from.next_hop, &wanted).trouble(&operation)?;
     table.attach(&socket).trouble(operation)?;
     Ok(socket)

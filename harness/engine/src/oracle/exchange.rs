@@ -166,3 +166,112 @@ fn refused(scan: &ScanPlan, quoted: &Quoted) -> Option<((u16, u16), u16)> {
         Asks::Ports => (id()?, quoted.destination_port?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use scandrill_model::{TcpFlags, Unreachable};
+    use scandrill_scanners::{Evasion, Zombie};
+
+    use super::*;
+
+    const RED: &str = "198.18.2.10";
+    const TARGET: &str = "198.18.0.1";
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn scan(technique: Technique, ports: &str) -> ScanPlan {
+        let ports = scandrill_model::PortSet::try_from(ports.to_owned()).unwrap();
+        ScanPlan::new(technique, address(RED), address(TARGET), ports, 1)
+    }
+
+    fn packet(source: &str, destination: &str, protocol: u8, kind: Kind) -> Decoded {
+        let (source, destination) = (address(source), address(destination));
+        Decoded { source, destination, protocol: Some(protocol), ttl: Some(64), kind }
+    }
+
+    fn syn(source_port: u16, destination_port: u16) -> Kind {
+        Kind::Tcp { source_port, destination_port, flags: TcpFlags::SYN, window: 1024 }
+    }
+
+    fn syn_ack(source_port: u16, destination_port: u16) -> Kind {
+        let flags = TcpFlags::SYN | TcpFlags::ACK;
+        Kind::Tcp { source_port, destination_port, flags, window: 64_240 }
+    }
+
+    #[test]
+    fn a_pool_s_probes_are_its_own_and_a_decoy_s_are_nobody_s() {
+        let mut scan = scan(Technique::TcpSyn, "22");
+        let prefix = "198.18.128.0/23".parse().unwrap();
+        scan.evasion = Evasion { sources: Sources::Pool { prefix, count: 256 }, ..Evasion::default() };
+        let from = |source| probe_of(&scan, &packet(source, TARGET, 6, syn(4_000, 22)));
+        assert_eq!(from("198.18.129.4"), Some(((address("198.18.129.4"), 4_000, 22), 22)));
+        assert_eq!(from("198.18.2.101"), None);
+        let answer = packet(TARGET, "198.18.129.4", 6, syn_ack(22, 4_000));
+        assert_eq!(
+            reply_of(&scan, &answer).map(|(exchange, ..)| exchange),
+            from("198.18.129.4").map(|(exchange, _)| exchange)
+        );
+    }
+
+    #[test]
+    fn the_target_s_answer_to_the_zombie_is_an_idle_scan_s_fact() {
+        let mut scan = scan(Technique::Idle, "22");
+        scan.zombie = Some(Zombie { address: address("198.18.0.6"), port: 80 });
+        assert_eq!(probe_of(&scan, &packet(RED, "198.18.0.6", 6, syn_ack(4_000, 80))), None);
+        assert!(probe_of(&scan, &packet("198.18.0.6", TARGET, 6, syn(80, 22))).is_some());
+        assert!(reply_of(&scan, &packet(TARGET, "198.18.0.6", 6, syn_ack(22, 80))).is_some());
+    }
+
+    #[test]
+    fn a_probe_in_fragments_counts_once_and_is_known_by_its_ports() {
+        let scan = scan(Technique::TcpSyn, "22");
+        let head = [0x0f, 0xa0, 0, 22, 0, 0, 0, 1];
+        let first = packet(RED, TARGET, 6, Kind::FirstFragment(head));
+        assert_eq!(probe_of(&scan, &first), Some(((address(RED), 4_000, 22), 22)));
+        assert_eq!(probe_of(&scan, &packet(RED, TARGET, 6, Kind::LaterFragment)), None);
+        assert_eq!(probe_of(&scan, &packet(RED, TARGET, 17, Kind::FirstFragment(head))), None);
+    }
+
+    #[test]
+    fn a_protocol_is_answered_in_itself_or_refused_by_name() {
+        let scan = scan(Technique::IpProtocol, "1,89");
+        assert!(probe_of(&scan, &packet(RED, TARGET, 89, Kind::Other)).is_some());
+        assert!(probe_of(&scan, &packet(RED, TARGET, 89, Kind::LaterFragment)).is_none());
+        let quoted = Quoted {
+            source: address(RED),
+            destination: address(TARGET),
+            protocol: 89,
+            source_port: None,
+            destination_port: None,
+        };
+        let what = Unreachable::Protocol;
+        let refusal = packet(TARGET, RED, 1, Kind::Unreachable { what, quoted });
+        assert_eq!(
+            reply_of(&scan, &refusal),
+            Some(((address(RED), 0, 89), 89, Reply::Unreachable(Unreachable::Protocol)))
+        );
+        let echo = Kind::Answer { what: Query::Echo, id: 1, sequence: 1 };
+        let answer = reply_of(&scan, &packet(TARGET, RED, 1, echo));
+        assert_eq!(answer, Some(((address(RED), 0, 1), 1, Reply::Protocol)));
+        let redirect = packet(TARGET, RED, 1, Kind::Other);
+        assert_eq!(reply_of(&scan, &redirect), None, "the host's own ICMP is no answer");
+    }
+
+    #[test]
+    fn arp_is_about_the_target_whoever_says_it() {
+        let scan = scan(Technique::Arp, "0");
+        let arp = |source, destination, kind| Decoded {
+            protocol: None,
+            ttl: None,
+            ..packet(source, destination, 0, kind)
+        };
+        let target = address(TARGET);
+        assert!(probe_of(&scan, &arp(RED, TARGET, Kind::Solicitation { target })).is_some());
+        let other = address("198.18.0.9");
+        assert!(probe_of(&scan, &arp(RED, "198.18.0.9", Kind::Solicitation { target: other })).is_none());
+        let told = reply_of(&scan, &arp(TARGET, RED, Kind::Advertisement { target }));
+        assert_eq!(told, Some(((address(RED), 0, 0), 0, Reply::ArpReply)));
+    }
+}

@@ -187,7 +187,7 @@ fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<
         states: &scan.states,
         missed: &scan.missed,
         cells: scan.cells.as_ref()?,
-        control: seen.control_answered(technique).intersection(&red.scan.ports),
+        control: seen.control_answered(&red.name).intersection(&red.scan.ports),
         silent: silent_by_nature(&red.scan, plan.services()),
         answers_to: (red.scan.evasion.sources == Sources::Spoofed).then_some(red.scan.source),
         served: plan.served(technique),

@@ -73,8 +73,8 @@ pub struct Observations {
     pub problems: Vec<String>,
     /// What is missing on this machine.
     pub unmet: Vec<Need>,
-    /// The ports that the undefended target answered, by technique.
-    pub controls: BTreeMap<Technique, ScanResult>,
+    /// The ports that the undefended target answered, by the red actor whose control it was.
+    pub controls: BTreeMap<String, PortSet>,
     /// Clients that the undefended target served, or why not.
     pub control_requests: BTreeMap<String, Option<String>>,
     /// Each reading back.
@@ -111,8 +111,8 @@ impl Observations {
 
     fn see(&mut self, event: &Event) {
         match &event.what {
-            What::Control { technique, result, .. } => {
-                self.controls.insert(*technique, result.clone());
+            What::Control { actors, result, .. } => {
+                self.controls.extend(actors.iter().map(|actor| (actor.clone(), result.answered())));
             }
             What::ControlRequest { actor, failure } => {
                 self.control_requests.insert(actor.clone(), failure.clone());
@@ -167,8 +167,8 @@ impl Observations {
         format!("at {:.3} s", at.since(self.start).as_secs_f64())
     }
 
-    /// The ports that the control got an answer for.
-    pub fn control_answered(&self, technique: Technique) -> PortSet {
-        self.controls.get(&technique).map(ScanResult::answered).unwrap_or_default()
+    /// The ports that an actor's control got an answer for.
+    pub fn control_answered(&self, actor: &str) -> PortSet {
+        self.controls.get(actor).cloned().unwrap_or_default()
     }
 }

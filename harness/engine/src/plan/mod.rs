@@ -15,7 +15,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{Detect, Foreign, Nic, ScanPlan, SourceOwner};
+use scandrill_scanners::{Detect, Evasion, Foreign, Nic, ScanPlan, SourceOwner, Sources};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -53,8 +53,8 @@ pub struct Plan {
     pub kernel_icmp: Vec<Step>,
     /// Hosts that number their packets, for idle scans.
     pub zombies: Vec<String>,
-    /// What is asked of the undefended target, technique by technique.
-    pub controls: Vec<ProbePlan>,
+    /// What is asked of the undefended target, each technique in each form.
+    pub controls: Vec<ControlPlan>,
     /// The source that must pass.
     pub canary: Option<CanaryPlan>,
     /// Attackers.
@@ -115,6 +115,15 @@ pub struct ProbePlan {
     pub from: Vantage,
     /// What.
     pub scan: ScanPlan,
+}
+
+/// What the undefended target must answer, so that silence towards some actors means something.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ControlPlan {
+    /// Their names.
+    pub actors: Vec<String>,
+    /// What they ask, too.
+    pub probe: ProbePlan,
 }
 
 /// A source that connects to a service, so that silence towards others means something.
@@ -312,29 +321,44 @@ impl Planner<'_> {
         Ok((steps, needs))
     }
 
-    /// One control for each technique, over all ports that anyone asks with it: plain, however the attacker hides.
-    fn controls(&self, reds: &[RedPlan]) -> Vec<ProbePlan> {
-        let mut controls: Vec<ProbePlan> = Vec::new();
+    /// One control for each technique and form of its probes, over all ports that anyone asks like that.
+    fn controls(&self, reds: &[RedPlan]) -> Vec<ControlPlan> {
+        let mut controls: Vec<ControlPlan> = Vec::new();
         for red in reds {
-            match controls.iter_mut().find(|control| control.scan.technique == red.scan.technique) {
-                Some(control) => control.scan.ports = control.scan.ports.union(&red.scan.ports),
-                None => controls.push(ProbePlan {
-                    from: red.from.clone(),
-                    scan: ScanPlan {
-                        source: self.addresses.control(&red.from.host, self.case.family),
-                        zombie: red.scan.zombie,
-                        ..ScanPlan::new(
-                            red.scan.technique,
-                            self.addresses.control(&red.from.host, self.case.family),
-                            red.scan.target,
-                            red.scan.ports.clone(),
-                            self.seed ^ CONTROL_SEED,
-                        )
-                    },
-                }),
+            let scan = self.control(red, controls.len() as u64);
+            let alike = |control: &&mut ControlPlan| {
+                let other = &control.probe.scan;
+                (other.technique, &other.evasion, other.zombie)
+                    == (scan.technique, &scan.evasion, scan.zombie)
+            };
+            if let Some(control) = controls.iter_mut().find(alike) {
+                control.probe.scan.ports = control.probe.scan.ports.union(&scan.ports);
+                control.actors.push(red.name.clone());
+            } else {
+                let probe = ProbePlan { from: red.from.clone(), scan };
+                controls.push(ControlPlan { actors: vec![red.name.clone()], probe });
             }
         }
         controls
+    }
+
+    /// The same probes from an address of its own and at full speed: what a target never answers, and whose answers go
+    /// elsewhere, shows nothing.
+    fn control(&self, red: &RedPlan, index: u64) -> ScanPlan {
+        let source = self.addresses.control(&red.from.host, self.case.family);
+        let (scan, evasion) = (&red.scan, &red.scan.evasion);
+        let seed = (self.seed ^ CONTROL_SEED).wrapping_add(index);
+        ScanPlan {
+            zombie: scan.zombie,
+            link: scan.link,
+            evasion: Evasion {
+                decoys: Vec::new(),
+                sources: Sources::Own,
+                bad_checksum: false,
+                ..evasion.clone()
+            },
+            ..ScanPlan::new(scan.technique, source, scan.target, scan.ports.clone(), seed)
+        }
     }
 
     fn canary(&self) -> Option<CanaryPlan> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_model::{Family, Technique};
-use scandrill_scanners::{Evasion, ScanPlan, SourceOwner, Sources, Zombie};
+use scandrill_scanners::{Evasion, Scan, ScanError, ScanPlan, SourceOwner, Sources, Zombie};
 
 use super::{LookPlan, Planner, RedPlan};
 use crate::bad_file::BadFile;
@@ -25,6 +25,7 @@ impl Planner<'_> {
             pace: red.pace,
             evasion: Evasion { sources, decoys: self.decoys(red), ..red.evasion.clone() },
             detect: red.detect,
+            link: Some(self.addresses.mac(&red.host)),
             zombie: red.zombie.as_deref().map(|host| Zombie {
                 address: self.addresses.link(host, self.case.family),
                 port: ZOMBIE_PORT,
@@ -40,11 +41,44 @@ impl Planner<'_> {
             after: red.after.clone(),
             expect: red.expect.clone(),
         };
-        if let Some(Err(cannot)) = planned.scanner.foreign().map(|scanner| scanner.check(&planned.scan)) {
-            let help = Some("leave it out, or use scanner = \"builtin\"".to_owned());
-            return Err(self.bad(red.span.clone(), cannot.to_string(), help));
-        }
+        self.check_scanner(red, &planned)?;
         Ok(planned)
+    }
+
+    /// Each scanner says itself what it cannot do.
+    fn check_scanner(&self, red: &Red, planned: &RedPlan) -> Result<(), BadFile> {
+        let (cannot, help) = match planned.scanner.foreign() {
+            Some(scanner) => {
+                (scanner.check(&planned.scan).err(), "leave it out, or use scanner = \"builtin\"")
+            }
+            None => {
+                let first = planned.scan.cells().iter().take(1).collect();
+                let one = ScanPlan { ports: first, ..planned.scan.clone() };
+                (Scan::new(&one).err(), "leave it out")
+            }
+        };
+        let Some(why) = cannot else { return Ok(()) };
+        let place = match &why {
+            ScanError::Evasion { evasion, .. } => self.key(red, evasion),
+            _ => red.span.clone(),
+        };
+        Err(self.bad(place, why.to_string(), Some(help.to_owned())))
+    }
+
+    /// Where the file asks a red actor for an evasion; the table where the key is not found.
+    fn key(&self, red: &Red, evasion: &str) -> Range<usize> {
+        let key = evasion.replace('-', "_");
+        let text = &self.scenario.file.text;
+        let table = text.get(red.span.start..).unwrap_or_default();
+        let line = table.split_inclusive('\n').scan(red.span.start, |start, line| {
+            let here = *start;
+            *start += line.len();
+            Some((here, line))
+        });
+        let mut of_this_table =
+            line.enumerate().take_while(|(index, (_, line))| *index == 0 || !line.starts_with('['));
+        let found = of_this_table.find(|(_, (_, line))| line.starts_with(&key));
+        found.map_or_else(|| red.span.clone(), |(_, (start, _))| start..start + key.len())
     }
 
     /// The address it sends from, the first of them where it has many, and what they are.

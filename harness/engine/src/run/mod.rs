@@ -16,7 +16,7 @@ pub use self::log::{Log, Trouble, Troubled};
 use self::watch::Watch;
 use crate::actor::drive::builtin;
 use crate::actor::{self, green};
-use crate::plan::{CanaryPlan, Plan, TARGET};
+use crate::plan::{CanaryPlan, ControlPlan, Plan, TARGET};
 
 /// What a worker is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -157,11 +157,11 @@ async fn zombies(plan: &Plan, lab: &Lab) -> Result<Vec<Installed>, Trouble> {
 
 /// What the undefended target answers: to each technique, from addresses that no actor uses, and to each client.
 async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
-    for control in &plan.controls {
+    for ControlPlan { actors, probe: control } in &plan.controls {
         let host = host(lab, &control.from.host)?;
         let result = builtin(host, &control.from, &control.scan).await?;
         let (technique, source) = (control.scan.technique, control.scan.source);
-        log.emit(What::Control { technique, source, result });
+        log.emit(What::Control { actors: actors.clone(), technique, source, result });
     }
     for green in &plan.greens {
         let failure = green::once(green, plan.target, host(lab, &green.host)?).await?.err();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use scandrill_model::{Asks, PortSet, Protocol, TcpFlags, Technique};
+use scandrill_model::{Asks, PortSet, TcpFlags, Technique};
 use scandrill_scanners::{Burst, Detect, Evasion, Order, Pace, SynShape, Timing};
 
 use super::expect::{self, Located, at, port_set};
@@ -54,7 +54,6 @@ fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Re
         expect: expect::red(&table.expect)?,
         span,
     };
-    check_keys(table, &red)?;
     check_expectation(&red)?;
     Ok(red)
 }
@@ -268,61 +267,6 @@ fn zombie(table: &RedTable, technique: Technique) -> Located<Option<String>> {
     }
 }
 
-/// A key that some technique cannot do, with its place.
-type Key<'a> = (&'static str, Option<&'a Range<usize>>);
-
-fn span<T>(value: Option<&At<T>>) -> Option<&Range<usize>> {
-    value.map(|value| &value.span)
-}
-
-/// Refuses what the technique has no way to do. What a foreign scanner cannot do, it says itself when it is planned.
-fn check_keys(table: &RedTable, red: &Red) -> Located<()> {
-    let keys: [Key<'_>; 11] = [
-        ("source_port", span(table.source_port.as_ref())),
-        ("decoys", span(table.decoys.as_ref())),
-        ("sources", span(table.sources.as_ref())),
-        ("spoof", span(table.spoof.as_ref())),
-        ("source", span(table.source.as_ref())),
-        ("fragment", span(table.fragment.as_ref())),
-        ("ttl", span(table.ttl.as_ref())),
-        ("bad_checksum", span(table.bad_checksum.as_ref())),
-        ("data_length", span(table.data_length.as_ref())),
-        ("syn", span(table.syn.as_ref())),
-        ("detect", span(table.detect.as_ref())),
-    ];
-    for (key, place) in keys {
-        let Some(place) = place else { continue };
-        if let Some(why) = technique_lacks(red.technique, key) {
-            let help = "leave it out, or choose another technique";
-            return Err((place.clone(), Wrong::new(format!("`{key}` cannot be: {why}"), help)));
-        }
-    }
-    Ok(())
-}
-
-/// Why a technique has nothing to do a key with.
-fn technique_lacks(technique: Technique, key: &str) -> Option<&'static str> {
-    let sends_syn = technique.probe_flags().is_some_and(|flags| flags.contains(TcpFlags::SYN));
-    match (technique, key) {
-        (
-            Technique::Arp,
-            "decoys" | "sources" | "spoof" | "fragment" | "ttl" | "bad_checksum" | "data_length",
-        ) => Some("arp asks the link, below IP"),
-        (Technique::Idle, "decoys" | "sources" | "spoof" | "source_port" | "syn") => {
-            Some("idle sends its probes in the zombie's name")
-        }
-        (Technique::TcpConnect, "spoof") => Some("tcp-connect needs the answers"),
-        (_, "source_port")
-            if !matches!(technique.protocol(), Protocol::Tcp | Protocol::Udp | Protocol::Sctp) =>
-        {
-            Some("the technique has no ports")
-        }
-        (_, "syn") if !sends_syn => Some("the technique sends no SYN"),
-        (_, "detect") if technique.asks() != Asks::Ports => Some("the technique asks no ports"),
-        _ => None,
-    }
-}
-
 /// What can be seen of a scan that hears no answer, or of a system that nobody asks for.
 fn check_expectation(red: &Red) -> Located<()> {
     let refuse = |message: &str, help: &str| Err((red.span.clone(), Wrong::new(message, help)));
@@ -331,6 +275,9 @@ fn check_expectation(red: &Red) -> Located<()> {
             "a scan in somebody else's name gets somebody else banned",
             "expect of that host's client that it is not served: after = [\"red\"], expect.success_max = 0.0",
         );
+    }
+    if red.detect != Detect::default() && red.technique.asks() != Asks::Ports {
+        return refuse("nmap detects what is behind ports, and none is asked", "use technique = \"tcp-syn\"");
     }
     if red.detect != Detect::default() && red.scanners.contains(&Scanner::Builtin) {
         return refuse("the built-in scanner tells ports' states alone", "use scanner = \"nmap\"");

@@ -1,9 +1,9 @@
 //! What a packet socket receives, as a classic BPF program (Linux, Documentation/networking/filter.rst). On a datagram
 //! socket, offset 0 is the IP header or the ARP message.
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use ipnet::IpNet;
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_H, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_JSET};
 use libc::{BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET, BPF_W, sock_filter};
 
@@ -33,13 +33,17 @@ const ICMPV6: u32 = 58;
 /// The program that lets through what is wanted.
 pub(super) fn program(wanted: &Wanted<'_>) -> Vec<sock_filter> {
     let (mut arp, mut v4, mut v6) = (Vec::new(), ports_of_v4(wanted), ports_of_v6(wanted));
-    for address in wanted.addresses {
-        match address {
-            IpAddr::V4(address) => {
-                arp.extend(one_address(ARP_TARGET, &address.octets()));
-                v4.extend(one_address(DESTINATION, &address.octets()));
+    for prefix in wanted.addresses {
+        match prefix {
+            IpNet::V4(prefix) => {
+                let (octets, mask) = (prefix.network().octets(), prefix.netmask().octets());
+                arp.extend(one_prefix(ARP_TARGET, &octets, &mask));
+                v4.extend(one_prefix(DESTINATION, &octets, &mask));
             }
-            IpAddr::V6(address) => v6.extend(one_address(DESTINATION_V6, &address.octets())),
+            IpNet::V6(prefix) => {
+                let (octets, mask) = (prefix.network().octets(), prefix.netmask().octets());
+                v6.extend(one_prefix(DESTINATION_V6, &octets, &mask));
+            }
         }
     }
     let mut program = vec![load(BPF_BYTE, 0), statement(BPF_ALU | BPF_AND | BPF_K, 0xf0)];
@@ -91,18 +95,26 @@ fn of_ports(
     block
 }
 
-/// Accepts when the words at `offset` are `octets`, else goes on behind itself.
-fn one_address(offset: u32, octets: &[u8]) -> Vec<sock_filter> {
-    let words: Vec<u32> =
-        octets.chunks(4).map(|word| word.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).collect();
+/// Accepts when what stands at `offset` is in a prefix, else goes on behind itself.
+fn one_prefix(offset: u32, octets: &[u8], mask: &[u8]) -> Vec<sock_filter> {
+    let offsets = (offset..).step_by(4);
+    let words: Vec<(u32, u32, u32)> = offsets
+        .zip(octets.chunks(4).zip(mask.chunks(4)))
+        .map(|(offset, (octets, mask))| (offset, word(octets), word(mask)))
+        .filter(|(_, _, mask)| *mask != 0)
+        .collect();
     let mut block = Vec::new();
-    for (index, word) in words.iter().enumerate() {
+    for (index, (offset, octets, mask)) in words.iter().enumerate() {
         let left = words.len() - index - 1;
-        block.push(load(BPF_W, offset + 4 * u32::try_from(index).unwrap_or(0)));
-        block.push(jump_if(BPF_JEQ, *word, 0, over(2 * left + 1)));
+        block.extend([load(BPF_W, *offset), statement(BPF_ALU | BPF_AND | BPF_K, *mask)]);
+        block.push(jump_if(BPF_JEQ, *octets, 0, over(3 * left + 1)));
     }
     block.push(give(ACCEPT));
     block
+}
+
+fn word(octets: &[u8]) -> u32 {
+    octets.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))
 }
 
 fn load(size: u32, offset: u32) -> sock_filter {
@@ -132,6 +144,8 @@ fn over(instructions: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     /// Runs a program as the kernel does (Documentation/networking/filter.rst), as far as these programs go.
@@ -181,10 +195,35 @@ mod tests {
         let all: Vec<IpAddr> = v4.chain(v6).collect();
         for count in [0, 1, 2, 199, 201, 400] {
             let (mine, others) = all.split_at(count);
-            let program = program(&Wanted { addresses: mine, ports: None });
+            let prefixes: Vec<IpNet> = mine.iter().copied().map(IpNet::from).collect();
+            let program = program(&Wanted { addresses: &prefixes, ports: None });
             assert!(mine.iter().all(|address| accepts(&program, &packet_to(*address))), "{count}");
             assert!(!others.iter().any(|address| accepts(&program, &packet_to(*address))), "{count}");
             assert!(!accepts(&program, &[0; 40]) && !accepts(&program, &[0x45; 10]), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_filter_of_a_prefix_takes_its_addresses_whatever_its_length() {
+        for (prefix, inside, outside) in [
+            ("198.18.2.0/24", ["198.18.2.0", "198.18.2.255"], ["198.18.1.255", "198.18.3.0"]),
+            ("198.18.2.64/27", ["198.18.2.64", "198.18.2.95"], ["198.18.2.63", "198.18.2.96"]),
+            (
+                "fd00:198:18:2::/64",
+                ["fd00:198:18:2::", "fd00:198:18:2:ffff::1"],
+                ["fd00:198:18:1::1", "fd00:198:18:3::"],
+            ),
+            (
+                "fd00:198:18:2::/120",
+                ["fd00:198:18:2::1", "fd00:198:18:2::ff"],
+                ["fd00:198:18:2::100", "fd00:198:18:3::1"],
+            ),
+        ] {
+            let prefix: IpNet = prefix.parse().unwrap();
+            let program = program(&Wanted { addresses: &[prefix], ports: None });
+            let takes = |address: &str| accepts(&program, &packet_to(address.parse().unwrap()));
+            assert!(inside.into_iter().all(takes), "{prefix}");
+            assert!(!outside.into_iter().any(takes), "{prefix}");
         }
     }
 
@@ -209,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_filter_of_ports_takes_its_own_replies_and_those_that_quote() {
-        let addresses = [V4.into(), V6.into()];
+        let addresses = [IpAddr::from(V4), IpAddr::from(V6)].map(IpNet::from);
         let program = program(&Wanted { addresses: &addresses, ports: Some(40_000..=40_010) });
         for protocol in [6, 17, 132] {
             for (port, wanted) in [(39_999, false), (40_000, true), (40_010, true), (40_011, false)] {

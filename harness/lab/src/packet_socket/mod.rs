@@ -6,10 +6,10 @@
 mod filter;
 mod sys;
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use ipnet::IpNet;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
@@ -26,8 +26,8 @@ const LARGEST: usize = 2048;
 /// What a packet socket receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted<'a> {
-    /// IP packets for these addresses, and ARP messages about them. With none, the socket only sends.
-    pub addresses: &'a [IpAddr],
+    /// IP packets for the addresses of these prefixes, and ARP messages about them. With none, the socket only sends.
+    pub addresses: &'a [IpNet],
     /// Of these, only ICMP, ICMPv6, ARP, and what comes to one of these ports by TCP, UDP or SCTP. So each thread of a
     /// scan has its own replies; those that quote a probe come to all.
     pub ports: Option<RangeInclusive<u16>>,

@@ -74,7 +74,8 @@ fn over_both(inside: Inside, test: impl AsyncFn(Drill) -> Done) -> Done {
 impl Drill {
     async fn prepare(source: &VerdictSource, family: usize) -> Result<Self, LabError> {
         let lab = Lab::build(&plan()).await?;
-        let addresses = [SOURCES[family].parse().unwrap()];
+        let source_address: IpAddr = SOURCES[family].parse().unwrap();
+        let addresses = [source_address.into()];
         let open = move || {
             let wanted = Wanted { addresses: &addresses, ports: None };
             let both = PacketSocket::open("eth0", TARGET_MAC, &wanted);
@@ -84,7 +85,7 @@ impl Drill {
         let lie = || PacketSocket::open("eth0", RED_MAC, &Wanted::default());
         let liar = lab.host("target")?.blocking(lie).await??;
         let config = VerdictConfig {
-            source: addresses[0],
+            source: source_address,
             target: plans::TARGET[family].parse().unwrap(),
             protocol: Protocol::Tcp,
             acknowledging: false,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
+use ipnet::IpNet;
 use scandrill_lab::{
     Capture, Captured, CapturedPacket, Kind, Lab, LabError, PacketSocket, Wanted, clock, decode, wait,
 };
@@ -44,14 +45,19 @@ pub fn datagram(source: &str, port: u16) -> Vec<u8> {
     packet
 }
 
+/// The prefix of one address.
+fn host(address: &str) -> IpNet {
+    IpNet::from(address.parse::<IpAddr>().unwrap())
+}
+
 /// Everything for these addresses.
-fn wanted(addresses: &[IpAddr]) -> Wanted<'_> {
+fn wanted(addresses: &[IpNet]) -> Wanted<'_> {
     Wanted { addresses, ports: None }
 }
 
 /// Sends a datagram from each port, 64 at a time; gives how many replies came and how many were lost.
 fn exchange(ports: u16, replies: usize) -> Result<(usize, u64), LabError> {
-    let mut socket = PacketSocket::open("eth0", TARGET_MAC, &wanted(&[SOURCE.parse().unwrap()]))?;
+    let mut socket = PacketSocket::open("eth0", TARGET_MAC, &wanted(&[host(SOURCE)]))?;
     let packets: Vec<_> = (1..=ports).map(|port| datagram(SOURCE, port)).collect();
     let mut received = 0;
     for some in packets.chunks(64) {
@@ -119,7 +125,11 @@ async fn filtered() -> Done {
         let v4 = (1..=120).map(|last| IpAddr::from([198, 18, 2, last]));
         let v6 = (1..=120).map(|last| IpAddr::from([0xfd00, 0x198, 0x18, 2, 0, 0, 0, last]));
         let addresses: Vec<IpAddr> = v6.chain(v4).collect();
-        let mut socket = PacketSocket::open("eth0", TARGET_MAC, &wanted(&addresses))?;
+        let mut socket = PacketSocket::open(
+            "eth0",
+            TARGET_MAC,
+            &wanted(&addresses.iter().copied().map(IpNet::from).collect::<Vec<_>>()),
+        )?;
         let packets: Vec<_> =
             (1..=240_u16).map(|last| datagram(&format!("198.18.2.{last}"), 1_000 + last)).collect();
         socket.send(packets.iter().map(Vec::as_slice))?;
@@ -152,7 +162,7 @@ fn syn(port: u16) -> Vec<u8> {
 /// Two threads' ports. A refusal quotes the probe, so it is both's.
 async fn own_ports() -> Done {
     let lab = Lab::build(&talkative()).await?;
-    let source: IpAddr = SOURCE.parse()?;
+    let source = host(SOURCE);
     let work = move || -> Result<_, LabError> {
         let of = |ports| Wanted { addresses: std::slice::from_ref(&source), ports: Some(ports) };
         let mut sockets = [

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::Node;
 use scandrill_model::{
-    Asks, CellRead, Detected, PortSet, PortState, Protocol, Reason, ScanResult, SystemGuess,
+    Asks, CellRead, Detected, PortSet, PortState, Protocol, Reason, ScanResult, ServiceGuess, SystemGuess,
 };
 
 use crate::error::ScanError;
@@ -124,7 +124,8 @@ fn detected(host: Node<'_, '_>, plan: &ScanPlan) -> Result<Detected, ScanError> 
         for port in children(host, "ports").flat_map(|ports| children(ports, "port")) {
             let probed = |node: &Node<'_, '_>| node.attribute("method") == Some("probed");
             if let Some(service) = children(port, "service").find(probed) {
-                detected.services.insert(number(port, "portid")?, service_words(service));
+                let (port, name) = (number(port, "portid")?, service_words(service));
+                detected.services.push(ServiceGuess { port, name });
             }
         }
     }
@@ -362,7 +363,10 @@ mod tests {
         let best = SystemGuess { name: "Linux 5.3 - 5.4".to_owned(), accuracy: 96 };
         assert_eq!(detected.systems.first(), Some(&best));
         let services = [(22, "tcpwrapped"), (80, "http SimpleHTTPServer 0.6")];
-        assert_eq!(detected.services, services.map(|(port, name)| (port, name.to_owned())).into());
+        assert_eq!(
+            detected.services,
+            services.map(|(port, name)| ServiceGuess { port, name: name.to_owned() })
+        );
         let by_table =
             String::from_utf8_lossy(report!("detect-v4")).replace("method=\"probed\"", "method=\"table\"");
         assert!(parse(by_table.as_bytes(), &asked).unwrap().detected.services.is_empty());

@@ -130,8 +130,9 @@ fn host(host: &HostPlan, lab: &LabPlan) -> Vec<String> {
 
 fn control(planned: &Planned) -> String {
     let plan = &planned.plan;
-    let techniques: Vec<String> =
-        plan.controls.iter().map(|control| control.scan.technique.to_string()).collect();
+    let mut techniques: Vec<String> =
+        plan.controls.iter().map(|control| control.probe.scan.technique.to_string()).collect();
+    techniques.dedup();
     let canary = match &plan.canary {
         Some(canary) if canary.under_defense => {
             format!(
