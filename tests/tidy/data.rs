@@ -54,7 +54,9 @@ fn every_scenario_says_what_it_shows() {
 
 #[test]
 fn the_house_has_the_scenarios_it_promises() {
-    for (folder, at_least) in [("baseline/", 10), ("manual/", 12), ("hardened/", 2), ("must-fail/", 8)] {
+    for (folder, at_least) in
+        [("baseline/", 10), ("manual/", 12), ("hardened/", 2), ("evasion/", 10), ("must-fail/", 8)]
+    {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();
         assert!(
             found >= at_least,

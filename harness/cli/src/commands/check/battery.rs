@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use scandrill_engine::{Scanner, possible_states};
-use scandrill_model::{Asks, Backend, Family, PortSet, PortState, Protocol, Technique};
+use scandrill_model::{Asks, Backend, Family, PortSet, PortState, Protocol, TcpFlags, Technique};
 use scandrill_scanners::techniques;
 
 /// A port on which the user's host serves somebody.
@@ -119,8 +119,8 @@ impl Battery {
 
     /// Everything else over one family, each scenario with its name; clients use what `public` strangers get.
     pub fn scenarios(&self, family: Family, public: &[Service]) -> Vec<(String, String)> {
-        let scans =
-            drilled(family).map(|technique| (technique.to_string(), self.scan(technique, family, public)));
+        let scans = drilled(family)
+            .map(|technique| (technique.name().to_owned(), self.scan(technique, family, public)));
         let named =
             self.named.iter().enumerate().filter(|(_, source)| Family::of(source.range.addr()) == family);
         let named = named.map(|(number, source)| (format!("{NAMED}{number}"), self.by_named(source)));
@@ -141,9 +141,13 @@ impl Battery {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "[[red]]\ntechnique = \"{technique}\"\ntiming = \"T5\"\nscanner = [{}]",
+            "[[red]]\ntechnique = \"{}\"\ntiming = \"T5\"\nscanner = [{}]",
+            technique.name(),
             quoted(&scanners)
         );
+        if let Technique::TcpFlags(flags) = technique {
+            let _ = writeln!(text, "flags = \"{flags}\"");
+        }
         if technique.asks() != Asks::Host {
             let _ = writeln!(text, "ports = \"{}\"", self.scanned(technique));
         }
@@ -213,12 +217,17 @@ fn readable(technique: Technique) -> String {
     quoted(&states.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The techniques that show what a firewall lets through: not those that ask the link below it, or a third host.
+/// The techniques that show a port's state by a packet of their own, and the ping. Of all flags, SYN with FIN, which
+/// slips by what drops new connections by `--syn`.
 fn drilled(family: Family) -> impl Iterator<Item = Technique> {
-    let registered = techniques().iter().map(|probe| probe.technique());
+    let registered = techniques().iter().map(|probe| {
+        let technique = probe.technique();
+        let is_any = technique.name() == Technique::TcpFlags(TcpFlags::NONE).name();
+        if is_any { Technique::TcpFlags(TcpFlags::SYN | TcpFlags::FIN) } else { technique }
+    });
     registered.filter(move |technique| {
-        let of_the_target = !matches!(technique, Technique::Arp | Technique::Idle);
-        of_the_target && technique.exists_over(family)
+        let asks_ports = technique.asks() == Asks::Ports && *technique != Technique::Idle;
+        (asks_ports || *technique == Technique::IcmpEcho) && technique.exists_over(family)
     })
 }
 
