@@ -1,7 +1,7 @@
 #!/bin/sh
-# Finds which programs scandrill needs and this machine lacks, and installs them with apt-get: directly as root,
-# with sudo otherwise. Programs only. Of these packages only nftables brings a service, and Debian and Ubuntu
-# neither enable nor start it; nothing that starts one is ever installed here. Says nothing when all is there.
+# Finds what scandrill needs and this machine lacks, and installs it with apt-get: directly as root,
+# with sudo otherwise. Programs, and one library. Of these packages only nftables brings a service, and Debian and
+# Ubuntu neither enable nor start it; nothing that starts one is ever installed here. Says nothing when all is there.
 #
 # Ends with 0 when everything is there, with 3 and the command that mends it when it cannot be.
 set -eu
@@ -11,7 +11,13 @@ rust_needed=1.88
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-has() { command -v "$1" >/dev/null 2>&1; }
+# A program by its name, or a library by the name that the linker knows.
+has() {
+    case $1 in
+    *.so.*) ldconfig -p 2>/dev/null | grep -qF "$1 (" ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -22,7 +28,7 @@ give_up() {
 
 missing=
 packages=
-# need PROGRAM PACKAGE...
+# need PROGRAM|LIBRARY PACKAGE...
 need() {
     if has "$1"; then return; fi
     missing="$missing $1"
@@ -46,6 +52,8 @@ need ip6tables-legacy iptables
 need ipset ipset
 # Lets an ordinary user's lab have more than one user id.
 need newuidmap uidmap
+# Opens SCTP ports where the kernel has none.
+need libusrsctp.so.2 libusrsctp2
 
 # Nobody is asked anything, and no running service is restarted because a library is new.
 quiet="env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l"

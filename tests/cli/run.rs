@@ -107,6 +107,22 @@ fn what_is_missing_is_skipped_by_name_and_strict_makes_it_count() {
 }
 
 #[test]
+fn a_target_that_nothing_lets_serve_sctp_is_skipped_with_the_command_that_mends_it() {
+    let serves = PASSES.replace("\"tcp/22\"", "\"tcp/22\", \"sctp/2905\"");
+    // What the linker finds first is no library.
+    let bench = Workbench::with(&[("a.toml", &serves), ("libraries/libusrsctp.so.2", "")]);
+    let protocols = fs::read_to_string("/proc/net/protocols").unwrap();
+    let by_kernel = protocols.lines().any(|line| line.starts_with("SCTP "));
+    let mut command = crate::binary::scandrill();
+    command.args(["run", "a.toml"]).current_dir(bench.path()).env("TMPDIR", bench.path());
+    let ran = command.env("LD_LIBRARY_PATH", bench.path().join("libraries")).output().unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(ran.status.code(), Some(if by_kernel { 0 } else { 4 }), "{out}");
+    let told = ["`libusrsctp.so.2`", "apt-get install libusrsctp2"].iter().all(|part| out.contains(part));
+    assert_eq!(told, !by_kernel, "{out}");
+}
+
+#[test]
 fn captures_stay_only_for_what_did_not_pass() {
     let bench = Workbench::with(&[("a/fails.toml", FAILS), ("a/passes.toml", PASSES), ("tmp/readme", "")]);
     let temporary = bench.path().join("tmp");

@@ -18,7 +18,7 @@ mod scenario;
 pub use bad_file::{BadFile, SourceFile, nearest};
 pub use case::{Case, expand};
 pub use dry_run::dry_run;
-pub use oracle::{Judgement, judge};
+pub use oracle::{Judgement, judge, skipped};
 pub use plan::{
     CanaryPlan, ClaimPlan, ControlPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET,
     Vantage, foreign_commands, plan, possible_states,

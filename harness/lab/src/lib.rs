@@ -48,7 +48,7 @@ pub use pcapng::write_pcapng;
 pub use process::{
     Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
 };
-pub use service::{SCTP_LIBRARY, SctpPorts, Services, has_sctp, open_sctp_ports, start_services};
+pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
 pub use words::in_words;

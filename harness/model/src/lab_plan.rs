@@ -155,6 +155,8 @@ pub enum ServiceKind {
     Dns,
     /// UDP: receives and stays silent, as a service does that dislikes the payload.
     Silent,
+    /// SCTP: accepts associations, and says nothing.
+    Sctp,
 }
 
 /// What a client speaks.
@@ -178,7 +180,7 @@ pub enum Speaks {
 /// A listener on a host, on both families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ServicePlan {
-    /// TCP or UDP.
+    /// TCP, UDP or SCTP.
     pub protocol: Protocol,
     /// Where it listens.
     pub port: u16,

@@ -28,6 +28,8 @@ pub enum Need {
     Program(String),
     /// More than one user id in the lab: root, or a range for newuidmap.
     UserIdRange,
+    /// Something that listens on SCTP ports: the kernel, or the library usrsctp.
+    Sctp,
 }
 
 /// The program that takes a rules text, and how it reads it.

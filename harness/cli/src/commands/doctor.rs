@@ -1,6 +1,6 @@
 //! `scandrill doctor`: each need of this machine, there or with the command that mends it. It changes nothing.
 
-use scandrill_lab::machine;
+use scandrill_lab::{SCTP_LIBRARY, has_sctp, machine};
 use scandrill_model::Backend;
 
 use crate::console::Console;
@@ -38,7 +38,7 @@ enum Weight {
 /// Prints every need.
 pub fn run(console: Console) -> Result<u8, Failure> {
     let needs: Vec<Need> =
-        [isolation(), user_ids()].into_iter().chain(programs()).chain(further_scanners()).collect();
+        [isolation(), user_ids(), sctp()].into_iter().chain(programs()).chain(further_scanners()).collect();
     let width = needs.iter().map(|need| need.name.len()).max().unwrap_or_default();
     let kernel = format!("Linux {}, {} processors", machine::kernel_release(), machine::cores());
     let lines: Vec<String> = needs.iter().map(|need| line(need, width, console.colored_out())).collect();
@@ -61,6 +61,19 @@ fn user_ids() -> Need {
         Some(unable) => Found::Missing { why: unable.why, mend: unable.mend, weight: Weight::Some },
     };
     Need { name: "user ids".to_owned(), found }
+}
+
+fn sctp() -> Need {
+    let found = if has_sctp() {
+        Found::Here("its ports can be opened".to_owned())
+    } else {
+        Found::Missing {
+            why: format!("neither in the kernel as it runs nor by {SCTP_LIBRARY}"),
+            mend: install("libusrsctp2"),
+            weight: Weight::Some,
+        }
+    };
+    Need { name: "sctp".to_owned(), found }
 }
 
 /// Every program that a scanner or a layer may use, with the Debian package that has it.

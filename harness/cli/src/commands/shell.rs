@@ -3,9 +3,9 @@
 
 use std::io::IsTerminal;
 
-use scandrill_engine::{BadFile, Job, Planned, TARGET, is_met};
+use scandrill_engine::{BadFile, Job, Planned, TARGET, is_met, skipped};
 use scandrill_lab::{Terminal, Worker, WorkerOptions, clock, read_lines};
-use scandrill_model::{Event, Millis, What};
+use scandrill_model::{Event, Millis, Skipped, What};
 
 use super::require_isolation;
 use super::show::planned_one;
@@ -56,10 +56,10 @@ fn check_host(planned: &Planned, host: &str) -> Result<(), Failure> {
 fn check_needs(planned: &Planned) -> Result<(), Failure> {
     match planned.plan.needs.iter().find(|need| !is_met(need)) {
         None => Ok(()),
-        Some(need) => Err(Failure::Nothing {
-            message: format!("this lab needs {need:?}"),
-            help: Some("`scandrill doctor` says how to get it".to_owned()),
-        }),
+        Some(need) => {
+            let Skipped { need, mend } = skipped(need);
+            Err(Failure::Nothing { message: format!("this lab needs {need}"), help: Some(mend) })
+        }
     }
 }
 

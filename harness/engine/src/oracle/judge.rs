@@ -1,5 +1,6 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
+use scandrill_lab::SCTP_LIBRARY;
 use scandrill_model::{CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict};
 use scandrill_scanners::Sources;
 
@@ -84,6 +85,10 @@ pub fn skipped(need: &Need) -> Skipped {
             need: "more than one user id in a lab".to_owned(),
             mend: "apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
                 .to_owned(),
+        },
+        Need::Sctp => Skipped {
+            need: format!("a kernel with SCTP or the library `{SCTP_LIBRARY}`"),
+            mend: "apt-get install libusrsctp2".to_owned(),
         },
     }
 }

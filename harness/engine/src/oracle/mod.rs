@@ -7,4 +7,4 @@ pub mod judge;
 pub mod observations;
 mod view;
 
-pub use judge::{Judgement, judge, package_of};
+pub use judge::{Judgement, judge, package_of, skipped};

@@ -416,13 +416,15 @@ fn zombies(scenario: &Scenario) -> Vec<String> {
     zombies.into_iter().cloned().collect()
 }
 
-/// What the defense needs, and the scanners; a zombie, and a link that loses packets, are rules of nft's.
+/// What the defense needs, the scanners, and the services; a zombie, and a link that loses packets, are rules of nft's.
 fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> {
     let scanners = reds.iter().filter_map(|red| red.scanner.foreign()).map(Foreign::name);
     let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
     let programs = scanners.chain(ruled.then_some("nft"));
     let programs = programs.map(|program| Need::Program(program.to_owned()));
-    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).collect();
+    let sctp = scenario.target.services.iter().any(|service| service.protocol == Protocol::Sctp);
+    let sctp = sctp.then_some(Need::Sctp);
+    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).chain(sctp).collect();
     needs.sort();
     needs.dedup();
     needs

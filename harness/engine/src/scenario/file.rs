@@ -173,7 +173,7 @@ pub struct PredictsTable {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
-    /// Listeners: "tcp/22", "tcp/80 http", "udp/53 dns", "udp/7 echo", "udp/9 silent".
+    /// Listeners: "tcp/22", "tcp/80 http", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
     #[serde(default)]
     pub services: Vec<At<String>>,
     /// Layers in order, such as { layer = "recent", seconds = 60 }; see `scandrill list --layers`.

@@ -43,23 +43,28 @@ fn unknown<'a>(what: &str, text: &str, known: impl Iterator<Item = &'a str> + Cl
     Wrong::new(format!("unknown {what} `{text}`"), help)
 }
 
-/// `tcp/80 http`; the kind defaults to `banner` for TCP and `echo` for UDP.
+/// `tcp/80 http`; the kind defaults to `banner` for TCP, `echo` for UDP and `sctp`, its only one, for SCTP.
 pub fn service(text: &str) -> Result<ServicePlan, Wrong> {
     let (at, kind) = text.split_once(' ').map_or((text, None), |(at, kind)| (at, Some(kind.trim())));
     let (protocol, port) = address(at)?;
     let kind = match kind {
         None if protocol == Protocol::Tcp => ServiceKind::Banner,
+        None if protocol == Protocol::Sctp => ServiceKind::Sctp,
         None => ServiceKind::Echo,
         Some(kind) => kind.parse().map_err(|_| {
-            Wrong::new(format!("unknown kind of service `{kind}`"), "known: banner, http, echo, dns, silent")
+            Wrong::new(
+                format!("unknown kind of service `{kind}`"),
+                "known: banner, http, echo, dns, silent, sctp",
+            )
         })?,
     };
-    let fits = match kind {
-        ServiceKind::Banner | ServiceKind::Http => protocol == Protocol::Tcp,
-        ServiceKind::Echo | ServiceKind::Dns | ServiceKind::Silent => protocol == Protocol::Udp,
+    let over = match kind {
+        ServiceKind::Banner | ServiceKind::Http => Protocol::Tcp,
+        ServiceKind::Echo | ServiceKind::Dns | ServiceKind::Silent => Protocol::Udp,
+        ServiceKind::Sctp => Protocol::Sctp,
     };
-    if !fits {
-        let help = "tcp serves banner and http, udp serves echo, dns and silent";
+    if protocol != over {
+        let help = "tcp serves banner and http, udp serves echo, dns and silent, sctp serves sctp";
         return Err(Wrong::new(format!("a {protocol} port cannot serve {kind}"), help));
     }
     Ok(ServicePlan { protocol, port, kind })
@@ -67,12 +72,13 @@ pub fn service(text: &str) -> Result<ServicePlan, Wrong> {
 
 /// `tcp/22`.
 pub fn address(text: &str) -> Result<(Protocol, u16), Wrong> {
-    let help = "write it as `tcp/22` or `udp/53`";
+    let help = "write it as `tcp/22`, `udp/53` or `sctp/2905`";
     let (protocol, port) =
         text.split_once('/').ok_or_else(|| Wrong::new(format!("`{text}` is not a service"), help))?;
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
         other => return Err(Wrong::new(format!("unknown protocol `{other}`"), help)),
     };
     let port = port.parse().ok().filter(|&port| port > 0);
@@ -154,11 +160,28 @@ mod tests {
             ("tcp/80 http", "tcp/80 http"),
             ("udp/7", "udp/7 echo"),
             ("udp/53 dns", "udp/53 dns"),
+            ("sctp/2905", "sctp/2905 sctp"),
+            ("sctp/2905 sctp", "sctp/2905 sctp"),
         ] {
             assert_eq!(service(text).ok().map(|plan| plan.to_string()).as_deref(), Some(canonical));
         }
         for wrong in ["22", "tcp/0", "tcp/99999", "icmp/1", "udp/80 http", "tcp/80 gopher"] {
             assert!(service(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_service_has_its_protocol() {
+        for (text, message) in [
+            ("tcp/2905 sctp", "a tcp port cannot serve sctp"),
+            ("udp/2905 sctp", "a udp port cannot serve sctp"),
+            ("sctp/2905 echo", "a sctp port cannot serve echo"),
+            ("sctp/2905 http", "a sctp port cannot serve http"),
+        ] {
+            let wrong = service(text).err();
+            assert_eq!(wrong.as_ref().map(|wrong| wrong.message.as_str()), Some(message));
+            let help = "tcp serves banner and http, udp serves echo, dns and silent, sctp serves sctp";
+            assert_eq!(wrong.and_then(|wrong| wrong.help).as_deref(), Some(help));
         }
     }
 

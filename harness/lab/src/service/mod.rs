@@ -9,12 +9,13 @@ mod udp;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use scandrill_model::{ServiceKind, ServicePlan};
+use scandrill_model::{PortSet, ServiceKind, ServicePlan};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::{AbortHandle, spawn_local};
 
-pub use self::sctp::{SCTP_LIBRARY, SctpPorts, has_sctp, open_sctp_ports};
+use self::sctp::SctpPorts;
+pub use self::sctp::{SCTP_LIBRARY, has_sctp};
 use crate::error::LabError;
 use crate::host::Host;
 
@@ -24,11 +25,15 @@ const BACKLOG: i32 = 1024;
 /// The running services of a host. Dropping it stops them and closes their ports.
 #[must_use = "dropping it stops the services"]
 #[derive(Debug)]
-pub struct Services(Vec<AbortHandle>);
+pub struct Services {
+    tasks: Vec<AbortHandle>,
+    #[expect(dead_code, reason = "held to be open")]
+    sctp: Option<SctpPorts>,
+}
 
 impl Drop for Services {
     fn drop(&mut self) {
-        for task in &self.0 {
+        for task in &self.tasks {
             task.abort();
         }
     }
@@ -36,11 +41,17 @@ impl Drop for Services {
 
 /// Starts `services` on both families of `host`. On return every port is bound: the kernel queues what comes
 /// from now on, and it is answered. A port that cannot be bound is an error that names it, and none is left.
+///
+/// SCTP ports are those of one host in a process, which has no more than one address of each family, and they are an
+/// error where [`has_sctp`] is false.
 pub async fn start_services(host: &Host, services: &[ServicePlan]) -> Result<Services, LabError> {
+    let sctp = services.iter().filter(|service| service.kind == ServiceKind::Sctp);
+    let sctp: PortSet = sctp.map(|service| service.port).collect();
+    let sctp = if sctp.is_empty() { None } else { Some(sctp::open_ports(host, sctp).await?) };
     let services = services.to_vec();
     let name = host.name().to_owned();
     let start = async move || {
-        let mut running = Services(Vec::new());
+        let mut running = Services { tasks: Vec::new(), sctp };
         for service in services {
             for address in both_families(service.port) {
                 let cannot_bind = |source| LabError::CannotBind {
@@ -49,7 +60,7 @@ pub async fn start_services(host: &Host, services: &[ServicePlan]) -> Result<Ser
                     address: address.to_string(),
                     source,
                 };
-                running.0.push(listen(service, address).map_err(cannot_bind)?);
+                running.tasks.extend(listen(service, address).map_err(cannot_bind)?);
             }
         }
         Ok(running)
@@ -61,7 +72,8 @@ fn both_families(port: u16) -> [SocketAddr; 2] {
     [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
 }
 
-fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<AbortHandle> {
+/// What listens on one port of one family; nobody by itself on an SCTP port, all of which are opened at once.
+fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortHandle>> {
     let task = match service.kind {
         ServiceKind::Banner => {
             spawn_local(tcp::serve(tcp_listener(address)?, move |stream| tcp::banner(stream, service)))
@@ -70,8 +82,9 @@ fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<AbortHandle> 
         ServiceKind::Echo => spawn_local(udp::serve(udp_socket(address)?, |query| Some(query.to_vec()))),
         ServiceKind::Dns => spawn_local(udp::serve(udp_socket(address)?, dns::answer)),
         ServiceKind::Silent => spawn_local(udp::serve(udp_socket(address)?, |_| None)),
+        ServiceKind::Sctp => return Ok(None),
     };
-    Ok(task.abort_handle())
+    Ok(Some(task.abort_handle()))
 }
 
 fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {

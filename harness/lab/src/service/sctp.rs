@@ -12,7 +12,8 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use scandrill_model::PortSet;
+use socket2::{Protocol, Socket, Type};
 
 use super::{BACKLOG, both_families, bound};
 use crate::error::{During, LabError};
@@ -24,13 +25,12 @@ pub const SCTP_LIBRARY: &str = "libusrsctp.so.2";
 const SCTP: i32 = 132;
 
 /// Open SCTP ports of a host. Dropping it closes them.
-#[must_use = "dropping it closes the ports"]
 #[derive(Debug)]
-pub struct SctpPorts(#[expect(dead_code, reason = "held to be open")] Ports);
+pub(super) struct SctpPorts(#[expect(dead_code, reason = "held to be open")] Opened);
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "held to be open")]
-enum Ports {
+enum Opened {
     Kernel(Vec<Socket>),
     Library(Stack),
 }
@@ -42,29 +42,29 @@ pub fn has_sctp() -> bool {
 
 /// Opens `ports` on both families of `host`. Where the library does it, that is once in a process, because it is for
 /// one network namespace. It knows the addresses that the host's interfaces have now, and answers an INIT from one of
-/// them only, so the host should have no more than one of each family.
-pub async fn open_sctp_ports(host: &Host, ports: &[u16]) -> Result<SctpPorts, LabError> {
-    let ports = ports.to_vec();
-    let what = format!("open SCTP ports on {}", host.name());
-    let opened = host.blocking(move || open(&ports)).await?;
-    opened.during(|| what).map(SctpPorts)
+/// them only, so the host should have no more than one of each family, and answer for no prefix.
+pub(super) async fn open_ports(host: &Host, ports: PortSet) -> Result<SctpPorts, LabError> {
+    let what = format!("open SCTP ports {ports} on {}", host.name());
+    host.blocking(move || open(&ports)).await?.during(|| what).map(SctpPorts)
 }
 
-fn open(ports: &[u16]) -> io::Result<Ports> {
-    if kernel_has_it() { kernel(ports).map(Ports::Kernel) } else { Stack::start(ports).map(Ports::Library) }
+fn open(ports: &PortSet) -> io::Result<Opened> {
+    if kernel_has_it() { kernel(ports).map(Opened::Kernel) } else { Stack::start(ports).map(Opened::Library) }
 }
 
+/// Whether it has SCTP as it runs. To ask for a socket would load the module, into the whole machine.
 fn kernel_has_it() -> bool {
-    Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::from(SCTP))).is_ok()
+    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
+    protocols.lines().any(|line| line.split_whitespace().next() == Some("SCTP"))
 }
 
-fn kernel(ports: &[u16]) -> io::Result<Vec<Socket>> {
+fn kernel(ports: &PortSet) -> io::Result<Vec<Socket>> {
     let listen = |address| {
         let socket = bound(address, Type::STREAM, Protocol::from(SCTP))?;
         socket.listen(BACKLOG)?;
         Ok(socket)
     };
-    ports.iter().flat_map(|port| both_families(*port)).map(listen).collect()
+    ports.iter().flat_map(both_families).map(listen).collect()
 }
 
 /// A socket of the library's; it is not one of the kernel's.
@@ -135,7 +135,7 @@ unsafe impl Send for Stack {}
 #[expect(unsafe_code, reason = "a C library, called through its documented interface")]
 impl Stack {
     /// Starts it in the network namespace of the calling thread.
-    fn start(ports: &[u16]) -> io::Result<Self> {
+    fn start(ports: &PortSet) -> io::Result<Self> {
         let absent = || io::Error::new(io::ErrorKind::NotFound, format!("{SCTP_LIBRARY} not found"));
         let library = library().ok_or_else(absent)?;
         if RUNNING.swap(true, Ordering::SeqCst) {
@@ -147,8 +147,8 @@ impl Stack {
         check_raw_sockets()?;
         // SAFETY: it runs; 0 says that closed ports are answered with ABORT.
         unsafe { (library.set_blackhole)(0) };
-        for port in ports {
-            stack.listen(*port)?;
+        for port in ports.iter() {
+            stack.listen(port)?;
         }
         Ok(stack)
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use scandrill_lab::{
     Capture, CapturedPacket, Host, Kind, Lab, LabError, Loss, Lost, PacketSocket, SCTP_LIBRARY, Wanted,
-    decode, has_sctp, install, nudging, open_sctp_ports, snapshot, start_services, wait, zombie_steps,
+    decode, has_sctp, install, nudging, snapshot, start_services, wait, zombie_steps,
 };
-use scandrill_model::{CommandLine, Loader, PerMille, Speaks, Step};
+use scandrill_model::{CommandLine, Loader, PerMille, Protocol, ServiceKind, ServicePlan, Speaks, Step};
 
 use crate::inside::{self, Done, Job, PATIENCE, within};
 use crate::plans::{self, SERVICES, TARGET};
@@ -224,13 +224,20 @@ async fn nudges() -> Done {
     Ok(lab.remove().await?)
 }
 
+const SCTP_SERVICES: [ServicePlan; 2] = [
+    ServicePlan { protocol: Protocol::Sctp, port: 80, kind: ServiceKind::Sctp },
+    ServicePlan { protocol: Protocol::Sctp, port: 2905, kind: ServiceKind::Sctp },
+];
+
 /// Open ports answer an INIT, closed ones abort, and without the stack the kernel knows no such protocol.
 async fn sctp_ports() -> Done {
+    let services = SCTP_SERVICES.into_iter().chain(SERVICES).collect::<Vec<_>>();
     if !has_sctp() {
         // Without the library and without SCTP in the kernel there is nothing to open.
-        let told =
-            open_sctp_ports(Lab::build(&plans::pair()).await?.host("target")?, &[80]).await.unwrap_err();
-        assert_eq!(told.to_string(), format!("open SCTP ports on target: {SCTP_LIBRARY} not found"));
+        let lab = Lab::build(&plans::pair()).await?;
+        let told = start_services(lab.host("target")?, &services).await.unwrap_err();
+        let expected = format!("open SCTP ports 80,2905 on target: {SCTP_LIBRARY} not found");
+        assert_eq!(told.to_string(), expected);
         return Ok(());
     }
     let mut plan = plans::pair();
@@ -239,14 +246,14 @@ async fn sctp_ports() -> Done {
     let lab = Lab::build(&plan).await?;
     let (red, target) = (lab.host("red")?, lab.host("target")?);
     for round in 0..2 {
-        let ports = open_sctp_ports(target, &[80, 2905]).await?;
+        let services = start_services(target, &services).await?;
         for address in ["198.18.0.1", "-6 fd00:198:18::1"] {
             let told = sctp_scan(red, address).await?;
             for state in ["80/open/sctp", "81/closed/sctp", "2905/open/sctp"] {
                 assert!(told.contains(state), "round {round}: {address}: {told}");
             }
         }
-        drop(ports);
+        drop(services);
         let told = sctp_scan(red, "198.18.0.1").await?;
         assert!(told.contains("80/filtered/sctp"), "afterwards: {told}");
     }

@@ -104,6 +104,7 @@ fn need(need: &Need) -> String {
     match need {
         Need::Program(program) => format!("the program {program}"),
         Need::UserIdRange => "more than one user id".to_owned(),
+        Need::Sctp => "SCTP, by the kernel or a library".to_owned(),
     }
 }
 
