@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use scandrill_model::{Protocol, Reason, Reply, ScanResult, Stamp, StateGroup, Technique, state_of};
+use scandrill_model::{Protocol, Reason, Reply, ScanResult, Stamp, StateGroup, Technique, state_of, tells};
 
 use crate::batch::Batch;
 use crate::cells::{Cells, Progress, Ticks};
@@ -237,7 +237,11 @@ impl PortScan {
         matches!(self.technique.protocol(), Protocol::Udp | Protocol::Ip) && self.lanes.ran_dry()
     }
 
+    /// Takes an answer down. One that tells nothing is as good as none: its probe goes on waiting, as nmap's does.
     fn accept(&mut self, answer: &Answer) {
+        if !tells(self.technique, answer.reply) {
+            return;
+        }
         let Some(cell) = self.cells.get(answer.port).copied() else { return };
         if answer.attempt >= cell.tries {
             return;

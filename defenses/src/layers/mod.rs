@@ -7,6 +7,7 @@ mod none;
 mod rate_limit;
 mod recent;
 mod reject;
+mod synproxy;
 mod sysctl;
 
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -18,6 +19,7 @@ static LAYERS: &[&dyn Layer] = &[
     &drop::Drop,
     &reject::Reject,
     &rate_limit::RateLimit,
+    &synproxy::Synproxy,
     &manual::SYN_COOKIES,
     &manual::RECENT,
     &manual::STEALTH,

@@ -13,27 +13,35 @@ use crate::settings::Settings;
 /// Refuses what is not allowed.
 pub struct Reject;
 
-/// How a packet is refused, by iptables' IPv4 names.
+/// How a packet is refused, by iptables' IPv4 names, and by ip6tables' where IPv4 has no such refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString)]
 #[strum(serialize_all = "kebab-case")]
 enum Refusal {
     TcpReset,
     IcmpNetUnreachable,
     IcmpHostUnreachable,
+    IcmpProtoUnreachable,
     IcmpPortUnreachable,
     IcmpNetProhibited,
     IcmpHostProhibited,
     IcmpAdminProhibited,
+    #[strum(serialize = "icmp6-policy-fail")]
+    Icmp6PolicyFail,
+    #[strum(serialize = "icmp6-reject-route")]
+    Icmp6RejectRoute,
 }
 
 const REFUSALS: &[&str] = &[
     "tcp-reset",
     "icmp-net-unreachable",
     "icmp-host-unreachable",
+    "icmp-proto-unreachable",
     "icmp-port-unreachable",
     "icmp-net-prohibited",
     "icmp-host-prohibited",
     "icmp-admin-prohibited",
+    "icmp6-policy-fail",
+    "icmp6-reject-route",
 ];
 
 impl Layer for Reject {
@@ -42,7 +50,7 @@ impl Layer for Reject {
     }
 
     fn summary(&self) -> &'static str {
-        "refuses every TCP and UDP port except services with a reset or an ICMP error, over both families"
+        "refuses everything except services with a reset or an ICMP error, over both families"
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -52,8 +60,9 @@ impl Layer for Reject {
                 name: "with",
                 kind: Kind::OneOf(REFUSALS),
                 default: Preset::Word("icmp-port-unreachable"),
-                doc: "how, by IPv4's names; over IPv6 it is the nearest ICMPv6 error. tcp-reset refuses UDP with \
-                      port unreachable, as a host without a firewall does",
+                doc: "how, by IPv4's names; over IPv6 it is the nearest ICMPv6 error, and the other way round with \
+                      those that IPv6 alone has. tcp-reset refuses all but TCP with port unreachable, as a host \
+                      without a firewall does with UDP",
             },
             PROTOCOL,
             TOOL,
@@ -70,22 +79,17 @@ impl Layer for Reject {
             );
         }
         let allow = services(&settings.services("allow"));
-        let tcp = (protocol != "udp").then_some(with);
-        let udp = (protocol != "tcp").then_some(with.for_udp());
+        let refusals = refusals(protocol, with);
         let step = if settings.word("tool") == "nftables" {
-            load(
-                self.name(),
-                Loader::Nft,
-                rules_file!("reject.nft"),
-                &context! { allow, refusals => nft(tcp, udp) },
-            )
+            let refusals = nft(&refusals);
+            load(self.name(), Loader::Nft, rules_file!("reject.nft"), &context! { allow, protocol, refusals })
         } else {
             append(self.name(), settings, rules_file!("reject.rules"), |family| {
                 context! {
                     allow => allow.clone(),
+                    protocol,
                     family => family.to_string(),
-                    tcp_with => tcp.map(|with| with.iptables(family)),
-                    udp_with => udp.map(|with| with.iptables(family)),
+                    refusals => iptables(&refusals, family),
                 }
             })
         };
@@ -99,31 +103,50 @@ impl Reject {
     }
 }
 
-/// One nft statement for each protocol and family.
-fn nft(tcp: Option<Refusal>, udp: Option<Refusal>) -> Vec<String> {
-    let mut refusals = Vec::new();
-    for (protocol, with) in [("tcp", tcp), ("udp", udp)] {
-        let Some(with) = with else { continue };
-        for (nfproto, family) in [("ipv4", Family::V4), ("ipv6", Family::V6)] {
-            let how = with.nft(family);
-            refusals.push(format!("meta nfproto {nfproto} meta l4proto {protocol} reject with {how}"));
-        }
+/// What is refused, one after the other, and how: a protocol, or with `all` whatever is left.
+type Refusals<'a> = Vec<(&'a str, Refusal)>;
+
+fn refusals(protocol: &str, with: Refusal) -> Refusals<'_> {
+    match (protocol, with) {
+        ("all", Refusal::TcpReset) => vec![("tcp", with), ("all", Refusal::IcmpPortUnreachable)],
+        (protocol, with) => vec![(protocol, with)],
     }
-    refusals
+}
+
+/// What follows the chain's name in a rule of iptables or ip6tables.
+fn iptables(refusals: &Refusals<'_>, family: Family) -> Vec<String> {
+    let rule = |(protocol, with): &(&str, Refusal)| {
+        let of_protocol = if *protocol == "all" { String::new() } else { format!("-p {protocol} ") };
+        format!("{of_protocol}-j REJECT --reject-with {}", with.iptables(family))
+    };
+    refusals.iter().map(rule).collect()
+}
+
+/// One nft statement for each protocol and family.
+fn nft(refusals: &Refusals<'_>) -> Vec<String> {
+    let families = [("ipv4", Family::V4), ("ipv6", Family::V6)];
+    let rule = |protocol: &str, with: Refusal, (nfproto, family): (&str, Family)| {
+        let of_protocol = if protocol == "all" { String::new() } else { format!("meta l4proto {protocol} ") };
+        format!("meta nfproto {nfproto} {of_protocol}reject with {}", with.nft(family))
+    };
+    let rules =
+        refusals.iter().flat_map(|(protocol, with)| families.map(|family| rule(protocol, *with, family)));
+    rules.collect()
 }
 
 impl Refusal {
-    fn for_udp(self) -> Self {
-        if self == Self::TcpReset { Self::IcmpPortUnreachable } else { self }
-    }
-
     /// The name that `--reject-with` of iptables or ip6tables takes.
     fn iptables(self, family: Family) -> String {
-        match (family, self) {
-            (Family::V4, _) | (_, Self::TcpReset) => self.to_string(),
+        let nearest = self.nearest(family);
+        match (family, nearest) {
+            (Family::V4, _) | (_, Self::TcpReset | Self::Icmp6PolicyFail | Self::Icmp6RejectRoute) => {
+                nearest.to_string()
+            }
             (Family::V6, Self::IcmpNetUnreachable) => "icmp6-no-route".to_owned(),
             (Family::V6, Self::IcmpHostUnreachable) => "icmp6-addr-unreachable".to_owned(),
-            (Family::V6, Self::IcmpPortUnreachable) => "icmp6-port-unreachable".to_owned(),
+            (Family::V6, Self::IcmpPortUnreachable | Self::IcmpProtoUnreachable) => {
+                "icmp6-port-unreachable".to_owned()
+            }
             // ICMPv6 has one code for "prohibited" (RFC 4443, section 3.1).
             (Family::V6, Self::IcmpNetProhibited | Self::IcmpHostProhibited | Self::IcmpAdminProhibited) => {
                 "icmp6-adm-prohibited".to_owned()
@@ -133,18 +156,31 @@ impl Refusal {
 
     /// What follows `reject with` in nft.
     fn nft(self, family: Family) -> String {
-        let name = self.to_string();
-        let code = match (family, self) {
+        let nearest = self.nearest(family);
+        let name = nearest.to_string();
+        let code = match (family, nearest) {
             (_, Self::TcpReset) => return "tcp reset".to_owned(),
+            (Family::V4, Self::IcmpProtoUnreachable) => return "icmp type prot-unreachable".to_owned(),
             (Family::V4, _) => return format!("icmp type {}", name.trim_start_matches("icmp-")),
+            (Family::V6, Self::Icmp6PolicyFail) => "policy-fail",
+            (Family::V6, Self::Icmp6RejectRoute) => "reject-route",
             (Family::V6, Self::IcmpNetUnreachable) => "no-route",
             (Family::V6, Self::IcmpHostUnreachable) => "addr-unreachable",
-            (Family::V6, Self::IcmpPortUnreachable) => "port-unreachable",
+            (Family::V6, Self::IcmpPortUnreachable | Self::IcmpProtoUnreachable) => "port-unreachable",
             (Family::V6, Self::IcmpNetProhibited | Self::IcmpHostProhibited | Self::IcmpAdminProhibited) => {
                 "admin-prohibited"
             }
         };
         format!("icmpv6 type {code}")
+    }
+
+    /// What comes nearest over IPv4 to the two that IPv6 alone has.
+    fn nearest(self, family: Family) -> Self {
+        match (family, self) {
+            (Family::V4, Self::Icmp6PolicyFail) => Self::IcmpAdminProhibited,
+            (Family::V4, Self::Icmp6RejectRoute) => Self::IcmpNetUnreachable,
+            (_, itself) => itself,
+        }
     }
 }
 
@@ -164,5 +200,8 @@ mod tests {
         assert_eq!(Refusal::IcmpHostProhibited.iptables(Family::V6), "icmp6-adm-prohibited");
         assert_eq!(Refusal::IcmpHostProhibited.nft(Family::V4), "icmp type host-prohibited");
         assert_eq!(Refusal::TcpReset.nft(Family::V6), "tcp reset");
+        assert_eq!(Refusal::IcmpProtoUnreachable.nft(Family::V4), "icmp type prot-unreachable");
+        assert_eq!(Refusal::Icmp6RejectRoute.iptables(Family::V4), "icmp-net-unreachable");
+        assert_eq!(Refusal::Icmp6PolicyFail.nft(Family::V4), "icmp type admin-prohibited");
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use scandrill_lab::{Captured, CapturedPacket, Decoded, decode};
-use scandrill_model::{CellFacts, Stamp};
+use scandrill_model::{CellFacts, Stamp, tells};
 use scandrill_scanners::ScanPlan;
 
 use super::exchange::{Exchange, probe_of, reply_of};
@@ -91,17 +91,21 @@ impl Pairing<'_> {
         }
     }
 
-    /// The first reply of a cell counts, as it does for a scanner; the same once more is a duplicate.
+    /// The first reply of a cell that tells something counts, as it does for a scanner; the same once more is a
+    /// duplicate.
     fn reply(&mut self, at: Stamp, decoded: &Decoded) {
         let Some((exchange, port, reply)) = reply_of(self.scan.plan, decoded) else { return };
         if self.open.get(&exchange) != Some(&true) {
             return;
         }
         let Some(cell) = self.cells.get_mut(&port) else { return };
+        let tells_nothing = |(_, reply)| !tells(self.scan.plan.technique, reply);
         match cell.reply {
-            None => (cell.reply, cell.ttl) = (Some((at, reply)), decoded.ttl),
+            first if first.is_none_or(tells_nothing) => {
+                (cell.reply, cell.ttl) = (Some((at, reply)), decoded.ttl)
+            }
             Some((_, first)) if first == reply => cell.duplicates += 1,
-            Some(_) => {}
+            _ => {}
         }
     }
 }
