@@ -58,7 +58,8 @@ mod tests {
         .unwrap();
         assert!(sent.len() > 2 && sent.len().is_multiple_of(2), "{sent:?}");
         assert!(sent.is_sorted() && sent[0].0.is_zero());
-        assert!(sent[2].0 >= Duration::from_millis(100), "{sent:?}");
+        // How long it waits is the scanner's; here, that its time goes on.
+        assert!(sent[1].0 < sent[2].0 && sent[3].0 < sent[4].0, "{sent:?}");
     }
 
     #[test]
