@@ -47,21 +47,16 @@ impl Planner<'_> {
 
     /// Each scanner says itself what it cannot do.
     fn check_scanner(&self, red: &Red, planned: &RedPlan) -> Result<(), BadFile> {
-        let (cannot, help) = match planned.scanner.foreign() {
-            Some(scanner) => {
-                (scanner.check(&planned.scan).err(), "leave it out, or use scanner = \"builtin\"")
-            }
-            None => {
-                let first = planned.scan.cells().iter().take(1).collect();
-                let one = ScanPlan { ports: first, ..planned.scan.clone() };
-                (Scan::new(&one).err(), "leave it out")
-            }
+        let (cannot, help) = if let Some(scanner) = planned.scanner.foreign() {
+            (scanner.check(&planned.scan).err(), "leave it out, or use scanner = \"builtin\"")
+        } else {
+            let first = planned.scan.cells().iter().take(1).collect();
+            let one = ScanPlan { ports: first, ..planned.scan.clone() };
+            (Scan::new(&one).err(), "leave it out")
         };
         let Some(why) = cannot else { return Ok(()) };
-        let place = match &why {
-            ScanError::Evasion { evasion, .. } => self.key(red, evasion),
-            _ => red.span.clone(),
-        };
+        let key = if let ScanError::Evasion { evasion, .. } = &why { Some(*evasion) } else { None };
+        let place = key.map_or_else(|| red.span.clone(), |evasion| self.key(red, evasion));
         Err(self.bad(place, why.to_string(), Some(help.to_owned())))
     }
 
