@@ -42,6 +42,7 @@ pub(crate) struct IdleScan {
     queries: u16,
     lessons: u8,
     lost: u8,
+    /// SYNs to the target; what the zombie is asked is no probe.
     sent: u64,
     failure: Option<ScanError>,
 }
@@ -215,7 +216,6 @@ impl IdleScan {
         if let Some(packet) = batch.push(self.query.bytes(), b"") {
             self.query.finish(&mark, mark.source, packet);
             self.awaited = Some((mark, now));
-            self.sent += 1;
         }
     }
 

@@ -58,6 +58,7 @@ fn drive(from: &Vantage, plan: &ScanPlan) -> Result<ScanResult, Trouble> {
     let mut scan = Scan::new(plan).trouble(&operation)?;
     let wanted = Wanted { addresses: &[plan.sources()], ports: plan.source_ports() };
     let mut socket = PacketSocket::open(&from.interface, from.next_hop, &wanted).trouble(&operation)?;
+    from.neighbours.iter().for_each(|(address, neighbour)| socket.reach(*address, *neighbour));
     let mut batch = Batch::default();
     while !scan.is_finished() {
         // What has come in counts before what is overdue: this thread may have waited for a processor itself.

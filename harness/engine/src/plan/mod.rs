@@ -106,6 +106,8 @@ pub struct Vantage {
     pub mac: [u8; 6],
     /// The target's Ethernet address.
     pub next_hop: [u8; 6],
+    /// Addresses of others that packets go to, such as a zombie, each with its Ethernet address.
+    pub neighbours: Vec<(IpAddr, [u8; 6])>,
 }
 
 /// A probe or scan by the built-in scanner.
@@ -389,7 +391,12 @@ impl Planner<'_> {
             interface: self.addresses.interface(host).to_owned(),
             mac: self.addresses.mac(host),
             next_hop: self.addresses.target_mac(),
+            neighbours: zombies(self.scenario).iter().map(|zombie| self.neighbour(zombie)).collect(),
         }
+    }
+
+    fn neighbour(&self, host: &str) -> (IpAddr, [u8; 6]) {
+        (self.addresses.link(host, self.case.family), self.addresses.mac(host))
     }
 
     fn green(&self, green: &Green) -> Result<GreenPlan, BadFile> {

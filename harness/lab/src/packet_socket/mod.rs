@@ -6,6 +6,8 @@
 mod filter;
 mod sys;
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -38,6 +40,7 @@ pub struct Wanted<'a> {
 pub struct PacketSocket {
     socket: OwnedFd,
     next_hop: [u8; 6],
+    neighbours: BTreeMap<IpAddr, [u8; 6]>,
     outbox: sys::Outbox,
     inbox: sys::Inbox,
     lost: u64,
@@ -59,7 +62,12 @@ impl PacketSocket {
                 .during(|| format!("binding a packet socket to interface {index}"))?;
         }
         let (outbox, inbox) = (sys::Outbox::new(interface), sys::Inbox::default());
-        Ok(Self { socket, next_hop, outbox, inbox, lost: 0 })
+        Ok(Self { socket, next_hop, neighbours: BTreeMap::new(), outbox, inbox, lost: 0 })
+    }
+
+    /// From now on, IP packets for `address` go to the Ethernet address `neighbour`, not to the next hop.
+    pub fn reach(&mut self, address: IpAddr, neighbour: [u8; 6]) {
+        self.neighbours.insert(address, neighbour);
     }
 
     /// Sends whole IP packets and ARP messages, all of them or an error. Where each goes follows from its own bytes: a
@@ -68,7 +76,11 @@ impl PacketSocket {
     /// # Errors
     /// [`LabError::Unsent`] when the kernel did not take them all.
     pub fn send<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>) -> Result<(), LabError> {
-        let mut packets = packets.map(|packet| (packet, Link::of(packet, self.next_hop))).peekable();
+        let (neighbours, next_hop) = (&self.neighbours, self.next_hop);
+        let hop = |packet| if neighbours.is_empty() { None } else { neighbours.get(&destination(packet)?) };
+        let mut packets = packets
+            .map(|packet| (packet, Link::of(packet, hop(packet).copied().unwrap_or(next_hop))))
+            .peekable();
         while packets.peek().is_some() {
             let (given, taken) = self.outbox.send(&self.socket, &mut packets);
             let (taken, reason) = taken.map_or_else(|error| (0, Some(error)), |taken| (taken, None));
@@ -133,6 +145,15 @@ impl Link {
             Some(6) => Self { protocol: libc::ETH_P_IPV6, to: group(packet).unwrap_or(next_hop) },
             _ => Self { protocol: libc::ETH_P_IP, to: next_hop },
         }
+    }
+}
+
+/// Where an IP packet goes.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 => Some(IpAddr::from(*packet.get(16..)?.first_chunk::<4>()?)),
+        6 => Some(IpAddr::from(*packet.get(24..)?.first_chunk::<16>()?)),
+        _ => None,
     }
 }
 
