@@ -15,6 +15,7 @@ mod run;
 mod runner;
 mod scenario;
 
+pub use actor::drive::{builtin, fastest};
 pub use bad_file::{BadFile, SourceFile, nearest};
 pub use case::{Case, expand};
 pub use dry_run::dry_run;
@@ -23,7 +24,7 @@ pub use plan::{
     CanaryPlan, ClaimPlan, ControlPlan, GreenPlan, LookPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET,
     Vantage, foreign_commands, plan, possible_states,
 };
-pub use run::{Job, work};
+pub use run::{Job, Trouble, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
 pub use scenario::file::ScenarioFile;
 pub use scenario::{
