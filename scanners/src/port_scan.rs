@@ -34,7 +34,8 @@ pub(crate) struct PortScan {
     ticks: Ticks,
     /// When it was polled last.
     now: Stamp,
-    /// Ports that were asked since somebody last looked for their replies elsewhere.
+    /// Ports that were asked since somebody last looked for their replies elsewhere, as far as there is room: most scans
+    /// are looked for by nobody.
     recent: Vec<u16>,
     /// How many probes are awaited.
     unanswered: u64,
@@ -51,6 +52,9 @@ pub(crate) struct PortScan {
     late_replies: u64,
     duplicate_replies: u64,
 }
+
+/// More than leave between two looks.
+const RECENT_MAX: usize = 16 * Batch::CAPACITY;
 
 impl PortScan {
     /// Prepares a scan of a plan that was checked.
@@ -106,8 +110,8 @@ impl PortScan {
         self.now = self.now.max(now);
         let recent = std::mem::take(&mut self.recent);
         let ports = match which {
-            Consult::Recent => recent,
-            Consult::Awaited => self.cells.awaited().collect(),
+            Consult::Recent if recent.len() < RECENT_MAX => recent,
+            Consult::Recent | Consult::Awaited => self.cells.awaited().collect(),
         };
         for port in ports {
             if let Some(told) = told(port) {
@@ -156,7 +160,7 @@ impl PortScan {
         let group = |((reply, ttl, probes), ports): ((Option<Reply>, u8, u8), Vec<u16>)| StateGroup {
             state: state_of(technique, reply),
             reason: reason(technique, reply, limited),
-            ttl: reply.map(|_| ttl),
+            ttl: reply.map(|_| ttl).filter(|ttl| *ttl > 0),
             probes: Some(probes),
             ports: ports.into_iter().collect(),
         };
@@ -191,7 +195,9 @@ impl PortScan {
     fn send(&mut self, port: u16, batch: &mut Batch) {
         let attempt = self.cells.ask(port, self.ticks.at(self.now));
         self.writer.probe(port, attempt, batch);
-        self.recent.push(port);
+        if self.recent.len() < RECENT_MAX {
+            self.recent.push(port);
+        }
         self.unanswered += 1;
         self.probes_sent += 1;
         self.schedule.on_probe(self.now);

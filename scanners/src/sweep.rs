@@ -60,15 +60,20 @@ impl Sweep {
         self.collect()
     }
 
-    /// As [`Scan::receive`]: the packet goes to the scan that it is about.
+    /// As [`Scan::receive`]: the packet goes to the scan that it is about. One about no target is shown to all, such as
+    /// a zombie's reset, or an advertisement that comes from another address of the target.
     pub fn receive(&mut self, now: Stamp, packet: &[u8]) {
-        if let Some(scan) = subject(packet).and_then(|target| self.active.get_mut(&target)) {
-            scan.receive(now, packet);
+        match subject(packet).and_then(|target| self.active.get_mut(&target)) {
+            Some(scan) => scan.receive(now, packet),
+            None => self.active.values_mut().for_each(|scan| scan.receive(now, packet)),
         }
     }
 
-    /// As [`Scan::next_timeout`]: the earliest of all.
+    /// As [`Scan::next_timeout`]: the earliest of all, and at once where an ended scan makes room for one that waits.
     pub fn next_timeout(&mut self) -> Option<Stamp> {
+        if !self.waiting.is_empty() && self.active.values().any(Scan::is_finished) {
+            return Some(Stamp(0));
+        }
         self.active.values_mut().filter_map(Scan::next_timeout).min()
     }
 
@@ -113,6 +118,8 @@ impl Sweep {
 /// The target that a packet is about: its source, or, where it is an ICMP error, where the quoted packet went.
 fn subject(packet: &[u8]) -> Option<IpAddr> {
     match packet.first()? >> 4 {
+        // ARP: the sender's protocol address (RFC 826).
+        0 => Some(IpAddr::from(*packet.get(14..)?.first_chunk::<4>()?)),
         4 => {
             let payload = packet.get(usize::from(packet[0] & 0x0f) * 4..)?;
             let is_error = *packet.get(9)? == 1 && matches!(payload.first()?, 3 | 11);

@@ -1,58 +1,72 @@
-//! A simulated target: a stack that answers as RFC 9293, RFC 1122 and Linux do, behind a policy and a link with
-//! faults.
+//! A simulated target: a stack behind a policy, and a link with faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use etherparse::{IpNumber, Ipv4Header, Ipv6Header, PacketBuilder, PacketBuilderStep, TcpHeader, ip_number};
+use etherparse::TcpHeader;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use scandrill_model::{Stamp, TcpFlags};
+use scandrill_model::{Asks, Family, Stamp, TcpFlags, Technique};
 
 use crate::packet::{Kind, Sent, flags};
-use crate::policy::{Policy, Refusal};
+use crate::policy::{Policy, Refusal, heeds_checksum, speaks};
+use crate::stack;
 
 /// What the way to the target does to packets.
 #[derive(Clone, Debug)]
 pub struct Faults {
     /// From a probe's departure to its reply's arrival.
     pub delay: Duration,
+    /// And up to so much more, so that replies overtake each other.
+    pub delay_more: Duration,
     /// So many first probes of each of these ports are lost.
     pub lost_first: BTreeMap<u16, u8>,
     /// In a hundred packets, so many are lost; each way.
     pub loss_percent: u8,
+    /// Each reply comes so many times more, at the same time.
+    pub duplicates: u8,
     /// At most so many replies a second, after a burst.
     pub replies_per_second: Option<u64>,
     /// So many replies may come at once where their rate is limited; iptables' limit match has five by default.
     pub burst: u32,
     /// So many replies and no more, ever.
     pub replies_max: Option<u64>,
+    /// The scanner's host is busy: it wakes so much later than it was asked to.
+    pub wakes_late: Duration,
+    /// So many routers are on the way; a packet that lives no longer ends at one of them.
+    pub routers: u8,
 }
 
 impl Default for Faults {
     fn default() -> Self {
         Self {
             delay: Duration::ZERO,
+            delay_more: Duration::ZERO,
             lost_first: BTreeMap::new(),
             loss_percent: 0,
+            duplicates: 0,
             replies_per_second: None,
             burst: 5,
             replies_max: None,
+            wakes_late: Duration::ZERO,
+            routers: 0,
         }
     }
 }
 
 /// The target.
 pub struct Target {
+    technique: Technique,
     policies: BTreeMap<u16, Policy>,
-    faults: Faults,
+    /// What is between.
+    pub faults: Faults,
     random: ChaCha8Rng,
     /// Probes seen of each port.
     seen: BTreeMap<u16, u8>,
-    /// Half-open connections by the client's port and the asked one, with what the client must acknowledge.
-    half_open: BTreeMap<(u16, u16), u32>,
-    established: BTreeSet<(u16, u16)>,
+    /// Half-open connections, with the client's first sequence number and the own one.
+    half_open: BTreeMap<Pair, (u32, u32)>,
+    established: BTreeSet<Pair>,
     /// Connections that were completed and then reset.
     pub closed: BTreeSet<u16>,
     /// Replies that were due so far.
@@ -61,10 +75,23 @@ pub struct Target {
     full_at: Stamp,
 }
 
+/// The client's address and port, and the asked one.
+type Pair = (IpAddr, u16, u16);
+
+fn pair(sent: &Sent, header: &TcpHeader) -> Pair {
+    (sent.source, header.source_port, header.destination_port)
+}
+
+/// The time to live of what the target says of a cell.
+pub fn ttl_of(cell: u16) -> u8 {
+    40 + u8::try_from(cell % 20).expect("below 20")
+}
+
 impl Target {
-    /// A target with these ports; every other one is an error of the scanner.
-    pub fn new(policies: BTreeMap<u16, Policy>, faults: Faults, seed: u64) -> Self {
+    /// A target that is asked by a technique, with these ports; every other one is an error of the scanner.
+    pub fn new(technique: Technique, policies: BTreeMap<u16, Policy>, faults: Faults, seed: u64) -> Self {
         Self {
+            technique,
             policies,
             faults,
             random: ChaCha8Rng::seed_from_u64(seed),
@@ -77,28 +104,48 @@ impl Target {
         }
     }
 
-    /// Takes a packet in; the reply and when it arrives at the scanner.
-    pub fn receive(&mut self, now: Stamp, sent: &Sent) -> Option<(Stamp, Vec<u8>)> {
-        let port = sent.port();
-        let policy = *self.policies.get(&port).unwrap_or_else(|| panic!("port {port} is not in the plan"));
-        if self.goes_on_with_a_connection(sent) || self.is_lost(port) {
-            return None;
+    /// What a packet asks about.
+    pub fn cell(&self, sent: &Sent) -> u16 {
+        match self.technique.asks() {
+            Asks::Ports => sent.port(),
+            Asks::Protocols => sent.protocol.expect("an IP packet").into(),
+            Asks::Host => 0,
         }
-        let reply = self.reply(policy, sent)?;
+    }
+
+    /// Whether a packet is a probe, and not one of those that follow an accepted connection.
+    pub fn is_probe(&self, sent: &Sent) -> bool {
+        self.technique != Technique::TcpConnect || sent.flags() == Some(TcpFlags::SYN)
+    }
+
+    /// Takes a packet in; the replies and when they arrive. A `decoy`'s may be lost like any other, but is no try.
+    pub fn receive(&mut self, now: Stamp, sent: &Sent, decoy: bool) -> Vec<(Stamp, Vec<u8>)> {
+        let cell = self.cell(sent);
+        let policy = *self.policies.get(&cell).unwrap_or_else(|| panic!("{cell} is not in the plan"));
+        if !self.is_probe(sent) {
+            self.go_on_with_a_connection(sent);
+            return Vec::new();
+        }
+        if (!decoy && self.is_lost(cell)) || self.is_unlucky() {
+            return Vec::new();
+        }
+        let Some(reply) = self.reply(policy, sent) else { return Vec::new() };
         let passes = self.within_rate(now) && self.within_count() && !self.is_unlucky();
-        passes.then(|| (now + self.faults.delay, reply))
+        let more = u64::try_from(self.faults.delay_more.as_nanos()).expect("a short time");
+        let more = Duration::from_nanos(if more == 0 { 0 } else { self.random.random_range(0..more) });
+        let arrival = now + self.faults.delay + more;
+        let copies = if passes { 1 + usize::from(self.faults.duplicates) } else { 0 };
+        vec![(arrival, reply); copies]
     }
 
     /// The packets after a syn-ack: an ACK of exactly that, then a reset of an established connection.
-    fn goes_on_with_a_connection(&mut self, sent: &Sent) -> bool {
-        let Kind::Tcp(header) = &sent.kind else { return false };
-        let ports = (header.source_port, header.destination_port);
-        let Some(&number) = self.half_open.get(&ports) else { return false };
+    fn go_on_with_a_connection(&mut self, sent: &Sent) {
+        let Kind::Tcp(header, _) = &sent.kind else { panic!("{sent:?}") };
+        let ports = pair(sent, header);
+        let (theirs, own) = self.half_open[&ports];
+        let numbers = (header.sequence_number, header.acknowledgment_number);
+        assert_eq!(numbers, (theirs.wrapping_add(1), own.wrapping_add(1)), "acknowledges the syn-ack");
         let flags = flags(header);
-        if flags == TcpFlags::SYN {
-            return false;
-        }
-        assert_eq!(header.acknowledgment_number, number, "acknowledges the syn-ack");
         if flags == TcpFlags::ACK {
             self.established.insert(ports);
         } else {
@@ -106,13 +153,12 @@ impl Target {
             assert!(self.established.remove(&ports), "completed before it is reset");
             self.closed.insert(header.destination_port);
         }
-        true
     }
 
-    fn is_lost(&mut self, port: u16) -> bool {
-        let seen = self.seen.entry(port).or_default();
-        *seen += 1;
-        *seen <= self.faults.lost_first.get(&port).copied().unwrap_or(0) || self.is_unlucky()
+    fn is_lost(&mut self, cell: u16) -> bool {
+        let seen = self.seen.entry(cell).or_default();
+        *seen = seen.saturating_add(1);
+        *seen <= self.faults.lost_first.get(&cell).copied().unwrap_or(0)
     }
 
     fn is_unlucky(&mut self) -> bool {
@@ -137,120 +183,64 @@ impl Target {
     }
 
     fn reply(&mut self, policy: Policy, sent: &Sent) -> Option<Vec<u8>> {
-        match (policy, &sent.kind) {
-            (Policy::Drop, _) => None,
-            (Policy::Refuse(refusal), _) => Some(refuse(sent, refusal)),
-            (Policy::Open, Kind::Tcp(header)) => self.listen(sent, header),
-            (Policy::Closed, Kind::Tcp(header)) => reset(sent, header),
-            (Policy::Open, Kind::Udp { source_port, port, payload }) => {
-                Some(write(back(sent).udp(*port, *source_port), payload))
+        let (family, cell) = (Family::of(sent.destination), self.cell(sent));
+        if sent.ttl.is_some_and(|ttl| ttl <= self.faults.routers) {
+            return Some(stack::expire(sent, router(family)));
+        }
+        if sent.is_sound == Some(false) && heeds_checksum(self.technique, family, cell, policy) {
+            return None;
+        }
+        let ttl = ttl_of(cell);
+        let refuse = |refusal| Some(stack::refuse(sent, refusal, ttl));
+        match (policy, self.technique, &sent.kind) {
+            (Policy::Drop, ..) => None,
+            (Policy::Refuse(refusal), ..) => refuse(refusal),
+            (Policy::Closed, Technique::IpProtocol, _) => refuse(Refusal::protocol(family)),
+            (Policy::Open, Technique::IpProtocol, _) if !speaks(family, cell) => None,
+            // Nobody listens where a protocol scan asks.
+            (Policy::Open, Technique::IpProtocol, Kind::Udp { .. }) => refuse(Refusal::port(family)),
+            (Policy::Closed, _, Kind::Tcp(header, carried)) => stack::reset(sent, header, *carried, ttl),
+            (Policy::Open, Technique::IpProtocol, Kind::Tcp(header, carried)) => {
+                stack::reset(sent, header, *carried, ttl)
             }
-            (Policy::Closed, Kind::Udp { .. }) => Some(refuse(sent, Refusal::Port)),
-            (Policy::Open | Policy::Closed, Kind::Echo { id, sequence }) => Some(match sent.destination {
-                IpAddr::V4(_) => write(back(sent).icmpv4_echo_reply(*id, *sequence), &[]),
-                IpAddr::V6(_) => write(back(sent).icmpv6_echo_reply(*id, *sequence), &[]),
-            }),
+            (Policy::Open, _, Kind::Tcp(..)) => self.listen(sent, ttl),
+            (Policy::Open, _, Kind::Udp { .. }) => stack::datagram(sent, ttl),
+            (Policy::Closed, _, Kind::Udp { .. }) => refuse(Refusal::port(family)),
+            (_, _, Kind::Init { .. }) => stack::association(sent, policy == Policy::Open, ttl),
+            (_, _, Kind::Request { .. }) => stack::response(sent, ttl),
+            (_, _, Kind::Solicitation(_)) => stack::neighbor(sent),
+            (_, _, Kind::Other) => panic!("{sent:?}"),
         }
     }
 
     /// RFC 9293, section 3.10.7.2: a listening port resets what carries an ACK, accepts a SYN, ignores the rest.
-    fn listen(&mut self, sent: &Sent, header: &TcpHeader) -> Option<Vec<u8>> {
+    fn listen(&mut self, sent: &Sent, ttl: u8) -> Option<Vec<u8>> {
+        let Kind::Tcp(header, carried) = &sent.kind else { return None };
         if header.ack {
-            return reset(sent, header);
+            return stack::reset(sent, header, *carried, ttl);
         }
-        if !header.syn || header.rst {
+        // Linux's tcp_rcv_state_process takes no SYN that also ends.
+        if !header.syn || header.rst || header.fin {
             return None;
         }
-        let own: u32 = self.random.random();
-        self.half_open.insert((header.source_port, header.destination_port), own.wrapping_add(1));
-        let answer = back(sent).tcp(header.destination_port, header.source_port, own, 64_240);
-        let answer = answer.syn().ack(header.sequence_number.wrapping_add(1));
-        Some(write(answer, &[]))
-    }
-}
-
-/// RFC 9293, section 3.10.7.1: how a closed port resets.
-fn reset(sent: &Sent, header: &TcpHeader) -> Option<Vec<u8>> {
-    let (port, client) = (header.destination_port, header.source_port);
-    if header.rst {
-        return None;
-    }
-    if header.ack {
-        return Some(write(back(sent).tcp(port, client, header.acknowledgment_number, 0).rst(), &[]));
-    }
-    let length = u32::from(header.syn) + u32::from(header.fin);
-    let answer = back(sent).tcp(port, client, 0, 0).rst();
-    Some(write(answer.ack(header.sequence_number.wrapping_add(length)), &[]))
-}
-
-fn refuse(sent: &Sent, refusal: Refusal) -> Vec<u8> {
-    // RFC 792 asks for eight bytes behind the IP header, RFC 4443 for as much as fits.
-    match sent.destination {
-        IpAddr::V4(_) => {
-            let quoted = &sent.bytes[..28];
-            let code = match refusal {
-                Refusal::Net => 0,
-                Refusal::Host => 1,
-                Refusal::Port => 3,
-                Refusal::Prohibited => 13,
-            };
-            let builder = back(sent).icmpv4_raw(3, code, [0; 4]);
-            write(builder, quoted)
-        }
-        IpAddr::V6(_) => {
-            let code = match refusal {
-                Refusal::Net => 0,
-                Refusal::Prohibited => 1,
-                Refusal::Host => 3,
-                Refusal::Port => 4,
-            };
-            write(back(sent).icmpv6_raw(1, code, [0; 4]), &sent.bytes)
-        }
-    }
-}
-
-/// An IP header from the target to the scanner.
-fn back(sent: &Sent) -> PacketBuilderStep<etherparse::IpHeaders> {
-    // The builder fills in protocol and lengths when a packet is written.
-    let unset: IpNumber = ip_number::TCP;
-    match (sent.destination, sent.source) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let header = Ipv4Header::new(0, 64, unset, from.octets(), to.octets()).expect("a small packet");
-            PacketBuilder::ip(etherparse::IpHeaders::Ipv4(header, etherparse::Ipv4Extensions::default()))
-        }
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            let header = Ipv6Header {
-                next_header: unset,
-                hop_limit: 64,
-                source: from.octets(),
-                destination: to.octets(),
-                ..Ipv6Header::default()
-            };
-            PacketBuilder::ip(etherparse::IpHeaders::Ipv6(header, etherparse::Ipv6Extensions::default()))
-        }
-        _ => unreachable!("a packet has addresses of one version"),
-    }
-}
-
-/// Both kinds of builder steps can write themselves, but share no trait that says so.
-trait Write {
-    fn write_packet(self, payload: &[u8]) -> Vec<u8>;
-}
-
-macro_rules! writes {
-    ($($header:ty),*) => {$(
-        impl Write for PacketBuilderStep<$header> {
-            fn write_packet(self, payload: &[u8]) -> Vec<u8> {
-                let mut bytes = Vec::with_capacity(self.size(payload.len()));
-                self.write(&mut bytes, payload).expect("a vector takes everything");
-                bytes
+        let asked = header.sequence_number;
+        match self.half_open.get(&pair(sent, header)).copied() {
+            // RFC 9293, section 3.10.7.4: another SYN on a half-open connection is told what is expected.
+            Some((theirs, own)) if theirs != asked => Some(stack::challenge(sent, header, theirs, own, ttl)),
+            Some((_, own)) => Some(stack::accept(sent, header, own, ttl)),
+            None => {
+                let own = self.random.random();
+                self.half_open.insert(pair(sent, header), (asked, own));
+                Some(stack::accept(sent, header, own, ttl))
             }
         }
-    )*};
+    }
 }
 
-writes!(TcpHeader, etherparse::UdpHeader, etherparse::Icmpv4Header, etherparse::Icmpv6Header);
-
-fn write(step: impl Write, payload: &[u8]) -> Vec<u8> {
-    step.write_packet(payload)
+/// Whose errors tell that a packet lived too short.
+pub fn router(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => [198, 18, 255, 254].into(),
+        Family::V6 => [0xfd00, 0x198, 0x18, 0, 0, 0, 0, 0xfffe].into(),
+    }
 }

@@ -181,7 +181,8 @@ pub(crate) fn outside(net: &LaxNetSlice<'_>) -> Option<Outside> {
                 | Ipv6ExtensionSlice::Authentication(_) => None,
             };
             let fragmented = v6.is_payload_fragmented();
-            let fragment = v6.extensions().clone().into_iter().find_map(offset).filter(|_| fragmented);
+            // Up to a fragment's header the extensions are whole; behind, etherparse 0.21 walks on into what is cut off.
+            let fragment = fragmented.then(|| v6.extensions().clone().into_iter().find_map(offset)).flatten();
             Some(Outside {
                 source: header.source_addr().into(),
                 destination: header.destination_addr().into(),
