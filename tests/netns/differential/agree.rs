@@ -1,7 +1,7 @@
 //! Both scanners in one lab, one after the other, with the same question.
 
 use libtest_mimic::{Failed, Trial};
-use scandrill_model::{CellRead, Family, PortState, Technique};
+use scandrill_model::{CellRead, PortState, Technique};
 
 use crate::cells::{Cell, Manner};
 use crate::drill;
@@ -46,21 +46,12 @@ pub fn scenario(technique: Technique, layer: &str, ports: &str, evasion: &str) -
 type Excuse = fn(&Cell, (&CellRead, &CellRead)) -> bool;
 
 /// Where nmap does not agree with itself from one run to the next, and why.
-const EXCEPTIONS: [(&str, Excuse); 2] = [
-    (
-        "whether nmap -sT hears of an ICMP error from its own kernel before it gives up is a race (see \
+const EXCEPTIONS: [(&str, Excuse); 1] = [(
+    "whether nmap -sT hears of an ICMP error from its own kernel before it gives up is a race (see \
          `kept_by_the_kernel` in the engine's oracle)",
-        |cell, (_, nmap)| {
-            cell.technique == Technique::TcpConnect
-                && cell.behaviour.manner == Manner::Refuses
-                && (nmap.state, nmap.reason.0.as_str()) == (PortState::Filtered, "no-response")
-        },
-    ),
-    (
-        "nmap -sO takes any ICMP message that comes for an answer in protocol 1, those about other protocols, too",
-        |cell, (builtin, nmap)| {
-            let is_icmp = (builtin.port, cell.family) == (1, Family::V4);
-            cell.technique == Technique::IpProtocol && is_icmp && builtin.state == nmap.state
-        },
-    ),
-];
+    |cell, (_, nmap)| {
+        cell.technique == Technique::TcpConnect
+            && cell.behaviour.manner == Manner::Refuses
+            && (nmap.state, nmap.reason.0.as_str()) == (PortState::Filtered, "no-response")
+    },
+)];

@@ -118,11 +118,13 @@ fn techniques() -> impl Iterator<Item = Technique> {
 }
 
 /// Those of the services are among them. An idle scan asks one after the other, some through nmap's own waiting.
+/// Nobody asks about ICMP itself where it may be refused: nmap takes any message that comes by ICMP, such as an error
+/// about another protocol, for an answer in it.
 fn ports(technique: Technique, manner: Manner) -> &'static str {
     match (technique.asks(), manner) {
         (Asks::Host, _) => "",
-        (Asks::Protocols, Manner::Silent) => "1-2,6,17,41,58,132,200",
-        (Asks::Protocols, _) => "1-60,130-140,200-210",
+        (Asks::Protocols, Manner::Silent) => "2,6,17,41,132,200",
+        (Asks::Protocols, _) => "2-57,130-140,200-210",
         (Asks::Ports, _) if technique == Technique::Idle => "7,20-30,78-82",
         (Asks::Ports, Manner::Silent) => "7,9,20-30,53,78-82",
         (Asks::Ports, Manner::Refuses) => "7,9,20-55,78-82",
