@@ -31,12 +31,14 @@ fn agree(technique: Technique, family: Family) -> Result<(), Failed> {
     let services = "\"tcp/22\", \"tcp/80 http\", \"udp/7 echo\", \"udp/53 dns\"";
     let target = format!("[target]\nservices = [{services}]\nrules = \"mixed.nft\"\ncanary = \"none\"\n");
     let text = format!("{target}{}", drill::red("red", "builtin", technique, "1-6000", ""));
-    let planned = drill::planned("both-paths", family, &text)?;
+    let planned = drill::planned(&format!("both-paths/{technique}"), family, &text)?;
     if !planned.plan.verdicts {
         return Err("the plan asks for no verdicts, so that nothing is compared".into());
     }
     let mut without = planned.clone();
     without.plan.verdicts = false;
+    // Its captures have a folder of their own.
+    without.plan.case.push_str("-by-packets");
     let (by_table, by_packets) = (drill::run(&planned)?, drill::run(&without)?);
     let by_table = drill::reads(drill::result(&by_table, "red")?);
     let by_packets = drill::reads(drill::result(&by_packets, "red")?);

@@ -193,6 +193,11 @@ fn silent(
     if technique == Technique::IpProtocol {
         return ports.iter().filter(|protocol| TAKEN_IN_SILENCE.contains(protocol)).collect();
     }
+    // Through a zombie a refusal is as silent as nothing at all, and neither is taken for a filter.
+    if technique == Technique::Idle {
+        let of_tcp = services.iter().filter(|service| service.protocol == Protocol::Tcp);
+        return ports.without(&of_tcp.map(|service| service.port).collect());
+    }
     // A service that is asked in nonsense is silent, unless it echoes.
     let nonsense = technique == Technique::Udp && evasion.data_length > 0;
     let is_silent = |service: &&ServicePlan| {
