@@ -58,11 +58,13 @@ const EVERYWHERE: [Behaviour; 9] = [
     behaviour("port-unreachable", r#"{ layer = "reject", with = "icmp-port-unreachable" }"#, Manner::Refuses),
     behaviour("admin-prohibited", r#"{ layer = "reject", with = "icmp-admin-prohibited" }"#, Manner::Refuses),
     behaviour("rate-limited", r#"{ layer = "rate-limit", pps = 20 }"#, Manner::Silent),
-    behaviour("synproxy", r#"{ layer = "synproxy", tool = "nftables" }"#, Manner::Silent),
+    behaviour("synproxy", r#"{ layer = "synproxy" }"#, Manner::Silent),
 ];
 
-/// What ICMP has, and ICMPv6 has not.
-const OVER_V4: [Behaviour; 3] = [
+/// What IPv4 has, and IPv6 has not.
+const OVER_V4: [Behaviour; 4] = [
+    // Over IPv6 this one drops every SYN whose checksum nobody vouches for: nft_synproxy.c verifies it as IPv4's.
+    behaviour("synproxy-nftables", r#"{ layer = "synproxy", tool = "nftables" }"#, Manner::Silent),
     behaviour(
         "proto-unreachable",
         r#"{ layer = "reject", with = "icmp-proto-unreachable" }"#,
@@ -118,11 +120,14 @@ fn techniques() -> impl Iterator<Item = Technique> {
 }
 
 /// Those of the services are among them. An idle scan asks one after the other, some through nmap's own waiting.
+/// Nobody asks about ICMP itself where it may be refused: nmap takes any message that comes by ICMP, such as an error
+/// about another protocol, for an answer in it. Nor about IPv6's fragment header, whose refusal ours cannot open: what
+/// is quoted ends with it.
 fn ports(technique: Technique, manner: Manner) -> &'static str {
     match (technique.asks(), manner) {
         (Asks::Host, _) => "",
-        (Asks::Protocols, Manner::Silent) => "1-2,6,17,41,58,132,200",
-        (Asks::Protocols, _) => "1-60,130-140,200-210",
+        (Asks::Protocols, Manner::Silent) => "2,6,17,41,132,200",
+        (Asks::Protocols, _) => "2-43,45-57,130-140,200-210",
         (Asks::Ports, _) if technique == Technique::Idle => "7,20-30,78-82",
         (Asks::Ports, Manner::Silent) => "7,9,20-30,53,78-82",
         (Asks::Ports, Manner::Refuses) => "7,9,20-55,78-82",

@@ -15,8 +15,10 @@ const INIT: u8 = 1;
 const INIT_ACK: u8 = 2;
 const ABORT: u8 = 6;
 
-/// IP's numbers for ICMP and ICMPv6.
-const ICMP: [u8; 2] = [1, 58];
+/// IP's number for ICMP, and for ICMPv6: each is a protocol like others over the other IP version.
+fn icmp_to(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 1 } else { 58 }
+}
 
 /// The exchange and the cell of a packet that is one of the scan's probes. Of a probe in fragments that is the first.
 pub fn probe_of(scan: &ScanPlan, decoded: &Decoded) -> Option<(Exchange, u16)> {
@@ -64,7 +66,7 @@ fn sends_from(scan: &ScanPlan, address: IpAddr) -> bool {
 fn protocol_asked(decoded: &Decoded) -> Option<u16> {
     let protocol = decoded.protocol?;
     // A host's own ICMP, such as neighbour discovery, is no probe.
-    let is_probe = if ICMP.contains(&protocol) {
+    let is_probe = if protocol == icmp_to(decoded.destination) {
         matches!(decoded.kind, Kind::Query { .. } | Kind::FirstFragment(_))
     } else {
         decoded.kind != Kind::LaterFragment
@@ -88,7 +90,7 @@ fn number_of(technique: Technique, target: IpAddr) -> Option<u8> {
         Protocol::Tcp => Some(6),
         Protocol::Udp => Some(17),
         Protocol::Sctp => Some(132),
-        Protocol::Icmp => Some(if target.is_ipv4() { ICMP[0] } else { ICMP[1] }),
+        Protocol::Icmp => Some(icmp_to(target)),
         Protocol::Ip | Protocol::Arp => None,
     }
 }
@@ -122,7 +124,7 @@ pub fn reply_of(scan: &ScanPlan, decoded: &Decoded) -> Option<(Exchange, u16, Re
     match (&decoded.kind, scan.technique) {
         (kind, Technique::IpProtocol) => {
             let protocol = decoded.protocol?;
-            let answers = !ICMP.contains(&protocol) || matches!(kind, Kind::Answer { .. });
+            let answers = protocol != icmp_to(to) || matches!(kind, Kind::Answer { .. });
             answers.then_some(((to, 0, protocol.into()), protocol.into(), Reply::Protocol))
         }
         (Kind::Answer { what, id, sequence }, technique) if asks_for(technique) == Some(*what) => {

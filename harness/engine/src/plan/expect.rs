@@ -190,6 +190,14 @@ fn silent(
     if ignored || is_mute(technique, evasion, spoofed) {
         return ports.clone();
     }
+    if technique == Technique::IpProtocol {
+        return ports.iter().filter(|protocol| TAKEN_IN_SILENCE.contains(protocol)).collect();
+    }
+    // Through a zombie a refusal is as silent as nothing at all, and neither is taken for a filter.
+    if technique == Technique::Idle {
+        let of_tcp = services.iter().filter(|service| service.protocol == Protocol::Tcp);
+        return ports.without(&of_tcp.map(|service| service.port).collect());
+    }
     // A service that is asked in nonsense is silent, unless it echoes.
     let nonsense = technique == Technique::Udp && evasion.data_length > 0;
     let is_silent = |service: &&ServicePlan| {
@@ -198,6 +206,10 @@ fn silent(
     let of_protocol = services.iter().filter(|service| service.protocol == technique.protocol());
     of_protocol.filter(is_silent).map(|service| service.port).filter(|port| ports.contains(*port)).collect()
 }
+
+/// Protocols that Linux has, but answers to nothing in them that carries nothing: IGMP, and UDP-Lite; over IPv6 the headers
+/// of routing and options, and the one that says that nothing follows (RFC 8200, section 4).
+const TAKEN_IN_SILENCE: [u16; 5] = [2, 43, 59, 60, 136];
 
 /// A port that is silent anyway cannot show that it is filtered.
 fn check_silent(

@@ -49,6 +49,7 @@ pub fn kernel_icmp() -> Vec<Step> {
         ("net.ipv4.icmp_ratelimit", "1000"),
         ("net.ipv4.icmp_ratemask", "6168"),
         ("net.ipv6.icmp.ratelimit", "1000"),
+        ("net.ipv6.icmp.ratemask", "0-1,3-127"),
     ]
     .map(|(key, value)| Step::Sysctl { key: key.to_owned(), value: value.to_owned() })
     .into()

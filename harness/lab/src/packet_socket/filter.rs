@@ -22,6 +22,10 @@ const DESTINATION: u32 = 16;
 const NEXT_HEADER: u32 = 6;
 const DESTINATION_V6: u32 = 24;
 const PORT_V6: u32 = 42;
+/// Where an ICMP message has the source port of the probe that it is about, behind its own eight bytes and an IP header
+/// without options (RFC 792); of ICMPv6, from the packet's beginning.
+const QUOTED_PORT: u32 = 28;
+const QUOTED_PORT_V6: u32 = 88;
 /// Where an ARP message has its target protocol address (RFC 826).
 const ARP_TARGET: u32 = 24;
 
@@ -68,30 +72,34 @@ fn ports_of_v4(wanted: &Wanted<'_>) -> Vec<sock_filter> {
         statement(BPF_LDX | BPF_BYTE | BPF_MSH, 0),
         statement(BPF_LD | BPF_H | BPF_IND, 2),
     ];
-    of_ports(load(BPF_BYTE, PROTOCOL), ICMP, &behind_the_header, ports)
+    let quoted =
+        [statement(BPF_LDX | BPF_BYTE | BPF_MSH, 0), statement(BPF_LD | BPF_H | BPF_IND, QUOTED_PORT)];
+    of_ports((load(BPF_BYTE, PROTOCOL), ICMP), &behind_the_header, &quoted, ports)
 }
 
 fn ports_of_v6(wanted: &Wanted<'_>) -> Vec<sock_filter> {
     let Some(ports) = &wanted.ports else { return Vec::new() };
-    of_ports(load(BPF_BYTE, NEXT_HEADER), ICMPV6, &[load(BPF_H, PORT_V6)], ports)
+    let (port, quoted) = ([load(BPF_H, PORT_V6)], [load(BPF_H, QUOTED_PORT_V6)]);
+    of_ports((load(BPF_BYTE, NEXT_HEADER), ICMPV6), &port, &quoted, ports)
 }
 
 fn of_ports(
-    load_protocol: sock_filter,
-    icmp: u32,
+    (load_protocol, icmp): (sock_filter, u32),
     load_port: &[sock_filter],
+    load_quoted_port: &[sock_filter],
     ports: &RangeInclusive<u16>,
 ) -> Vec<sock_filter> {
     let (first, last) = (u32::from(*ports.start()), u32::from(*ports.end()));
     let range = [jump_if(BPF_JGE, first, 0, 1), jump_if(BPF_JGT, last, 0, 1), give(0)];
-    let behind_all = load_port.len() + range.len();
-    let mut block = vec![load_protocol, jump_if(BPF_JEQ, icmp, over(WITH_PORTS.len() + 1 + behind_all), 0)];
+    let quoted = [load_quoted_port, &range].concat();
+    let own = [load_port, &range, &[jump(quoted.len())]].concat();
+    let mut block = vec![load_protocol, jump_if(BPF_JEQ, icmp, over(WITH_PORTS.len() + 1 + own.len()), 0)];
     for (index, protocol) in WITH_PORTS.into_iter().enumerate() {
         block.push(jump_if(BPF_JEQ, protocol, over(WITH_PORTS.len() - index), 0));
     }
     block.push(give(0));
-    block.extend(load_port);
-    block.extend(range);
+    block.extend(own);
+    block.extend(quoted);
     block
 }
 
@@ -242,6 +250,13 @@ mod tests {
         [start.as_slice(), &[0xfd; 16], &V6, &[0, 80], &port.to_be_bytes()].concat()
     }
 
+    /// The message with its eight bytes, an IP header and the ports of the probe that it is about.
+    fn quoting(mut message: Vec<u8>, header: usize, port: u16) -> Vec<u8> {
+        message.extend(vec![0; 4 + header]);
+        message.extend(port.to_be_bytes());
+        message
+    }
+
     fn arp(target: [u8; 4]) -> Vec<u8> {
         [&[0, 1, 8, 0, 6, 4, 0, 2], &[9; 16][..], &target].concat()
     }
@@ -257,7 +272,13 @@ mod tests {
                 assert_eq!(accepts(&program, &v6(protocol, port)), wanted, "{protocol} {port}");
             }
         }
-        assert!(accepts(&program, &v4(1, 5, 0, 3)) && accepts(&program, &v6(58, 3)));
+        for (port, wanted) in [(39_999, false), (40_000, true), (40_010, true), (40_011, false)] {
+            for words in [5, 7] {
+                assert_eq!(accepts(&program, &quoting(v4(1, words, 0, 3), 20, port)), wanted, "{port}");
+            }
+            assert_eq!(accepts(&program, &quoting(v6(58, 3), 40, port)), wanted, "{port}");
+        }
+        assert!(!accepts(&program, &v4(1, 5, 0, 40_000)), "it quotes nothing");
         assert!(!accepts(&program, &v4(2, 5, 0, 40_000)) && !accepts(&program, &v6(1, 40_000)));
         assert!(!accepts(&program, &v4(6, 5, 1, 40_000)), "a later fragment has no ports");
         assert!(accepts(&program, &arp(V4)) && !accepts(&program, &arp([198, 18, 2, 6])));

@@ -30,8 +30,8 @@ const LARGEST: usize = 2048;
 pub struct Wanted<'a> {
     /// IP packets for the addresses of these prefixes, and ARP messages about them. With none, the socket only sends.
     pub addresses: &'a [IpNet],
-    /// Of these, only ICMP, ICMPv6, ARP, and what comes to one of these ports by TCP, UDP or SCTP. So each thread of a
-    /// scan has its own replies; those that quote a probe come to all.
+    /// Of these, only ARP, what comes to one of these ports by TCP, UDP or SCTP, and what ICMP or ICMPv6 say of a packet
+    /// that came from one of them. So each thread of a scan has its own replies, and no queue is filled by another's.
     pub ports: Option<RangeInclusive<u16>>,
 }
 
