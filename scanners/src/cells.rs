@@ -69,7 +69,7 @@ struct Stretch {
 #[derive(Clone, Debug)]
 pub(crate) struct Cells {
     stretches: Vec<Stretch>,
-    cells: Vec<Cell>,
+    in_order: Vec<Cell>,
     unresolved: usize,
 }
 
@@ -84,12 +84,12 @@ impl Cells {
         });
         let stretches = stretches.collect();
         let waiting = Cell { sent: 0, progress: Progress::Turn, tries: 0, ttl: 0 };
-        Self { stretches, cells: vec![waiting; ports.len()], unresolved: ports.len() }
+        Self { stretches, in_order: vec![waiting; ports.len()], unresolved: ports.len() }
     }
 
     /// How many ports there are.
     pub(crate) fn len(&self) -> usize {
-        self.cells.len()
+        self.in_order.len()
     }
 
     /// How many ports are neither answered nor given up.
@@ -99,12 +99,12 @@ impl Cells {
 
     /// What is known of `port`; `None` when it is not part of the scan.
     pub(crate) fn get(&self, port: u16) -> Option<&Cell> {
-        self.cells.get(self.index(port)?)
+        self.in_order.get(self.index(port)?)
     }
 
     fn get_mut(&mut self, port: u16) -> Option<&mut Cell> {
         let index = self.index(port)?;
-        self.cells.get_mut(index)
+        self.in_order.get_mut(index)
     }
 
     fn index(&self, port: u16) -> Option<usize> {
@@ -137,7 +137,7 @@ impl Cells {
     /// All awaited probes count as unanswered; gives the ports that wait for their turn then.
     pub(crate) fn expire_all(&mut self) -> Vec<u16> {
         let ports = self.stretches.iter().flat_map(|stretch| stretch.first..=stretch.last);
-        let silent = ports.zip(&mut self.cells).filter(|(_, cell)| !cell.is_settled());
+        let silent = ports.zip(&mut self.in_order).filter(|(_, cell)| !cell.is_settled());
         silent.map(|(port, cell)| (port, cell.progress = Progress::Turn).0).collect()
     }
 
@@ -151,7 +151,7 @@ impl Cells {
 
     /// Gives up every port that was not answered.
     pub(crate) fn give_up(&mut self) {
-        for cell in self.cells.iter_mut().filter(|cell| !cell.is_settled()) {
+        for cell in self.in_order.iter_mut().filter(|cell| !cell.is_settled()) {
             cell.progress = Progress::GivenUp;
         }
         self.unresolved = 0;
@@ -160,7 +160,7 @@ impl Cells {
     /// Each port of the scan, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &Cell)> {
         let ports = self.stretches.iter().flat_map(|stretch| stretch.first..=stretch.last);
-        ports.zip(&self.cells)
+        ports.zip(&self.in_order)
     }
 }
 

@@ -183,13 +183,11 @@ impl PortScan {
 
     fn next_port(&mut self) -> Option<u16> {
         let (cells, now) = (&self.cells, self.now);
-        match &mut self.trickle {
-            Some(trickle) => trickle.take(now, |port| is_silent(cells, port)),
-            None => {
-                let rounds = self.patience.tries(cells.len());
-                self.lanes.take(cells, rounds)
-            }
+        if let Some(trickle) = &mut self.trickle {
+            return trickle.take(now, |port| is_silent(cells, port));
         }
+        let rounds = self.patience.tries(cells.len());
+        self.lanes.take(cells, rounds)
     }
 
     fn send(&mut self, port: u16, batch: &mut Batch) {

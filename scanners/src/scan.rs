@@ -48,11 +48,11 @@ impl Scan {
     /// not exist over that IP version, or cannot be combined with an evasion.
     pub fn new(plan: &ScanPlan) -> Result<Self, ScanError> {
         plan.check()?;
-        let kind = match plan.technique {
-            Technique::Idle => Kind::Idle(Box::new(IdleScan::new(plan)?)),
-            _ => Kind::Ports(Box::new(PortScan::new(plan)?)),
-        };
-        Ok(Self(kind))
+        Ok(Self(if plan.technique == Technique::Idle {
+            Kind::Idle(Box::new(IdleScan::new(plan)?))
+        } else {
+            Kind::Ports(Box::new(PortScan::new(plan)?))
+        }))
     }
 
     /// Adds the packets that may leave at `now` to the batch, as long as it has room.

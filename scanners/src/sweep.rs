@@ -1,7 +1,7 @@
 //! Many targets in one run: some of their scans at once, the next as soon as one has ended, so that what is remembered
 //! does not grow with the number of targets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use scandrill_model::{ScanResult, Stamp};
@@ -29,10 +29,10 @@ impl Sweep {
     /// # Errors
     /// As [`Scan::new`]; two plans for one target.
     pub fn new(plans: Vec<ScanPlan>) -> Result<Self, ScanError> {
-        let mut targets = BTreeMap::new();
+        let mut targets = BTreeSet::new();
         for plan in &plans {
             Scan::new(plan)?;
-            if targets.insert(plan.target, ()).is_some() {
+            if !targets.insert(plan.target) {
                 return Err(ScanError::SameTarget(plan.target));
             }
         }

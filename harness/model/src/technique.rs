@@ -128,10 +128,8 @@ impl Technique {
 
 impl fmt::Display for Technique {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TcpFlags(flags) => write!(f, "{} {flags}", self.name()),
-            other => f.write_str(other.name()),
-        }
+        f.write_str(self.name())?;
+        if let Self::TcpFlags(flags) = self { write!(f, " {flags}") } else { Ok(()) }
     }
 }
 

@@ -64,9 +64,9 @@ const SEED: u64 = 1;
 
 /// What an actor's scan came to.
 pub fn result<'a>(case: &'a CaseReport, wanted: &str) -> Result<&'a ScanResult, Failed> {
-    let found = case.events.iter().find_map(|event| match &event.what {
-        What::Scan { actor, result, .. } if actor == wanted => Some(result),
-        _ => None,
+    let found = case.events.iter().find_map(|event| {
+        let What::Scan { actor, result, .. } = &event.what else { return None };
+        (actor == wanted).then_some(result)
     });
     found.ok_or_else(|| format!("no scan of {wanted} in the log").into())
 }

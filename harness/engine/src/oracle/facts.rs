@@ -102,7 +102,7 @@ impl Pairing<'_> {
         let tells_nothing = |(_, reply)| !tells(self.scan.plan.technique, reply);
         match cell.reply {
             first if first.is_none_or(tells_nothing) => {
-                (cell.reply, cell.ttl) = (Some((at, reply)), decoded.ttl)
+                (cell.reply, cell.ttl) = (Some((at, reply)), decoded.ttl);
             }
             Some((_, first)) if first == reply => cell.duplicates += 1,
             _ => {}

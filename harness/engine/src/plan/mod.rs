@@ -27,6 +27,7 @@ use crate::case::Case;
 use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Scanner, Scenario};
 
 /// Everything one case does.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing, to another reader")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// The case's name.
