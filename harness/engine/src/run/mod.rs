@@ -126,12 +126,7 @@ async fn drill<'a>(
     let limits =
         scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
     let blue = Blue::install(plan, lab, log).await?;
-    let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
     let attacked = attack(plan, lab, log, verdicts, &blue).await;
-    let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
-    for Lost { host, lost, .. } in lost {
-        log.emit(What::Lost { host, packets: lost });
-    }
     let off = blue.remove(log).await;
     let acted = attacked?;
     off?;
@@ -179,7 +174,14 @@ async fn attack<'a>(
 ) -> Result<Vec<actor::Acted<'a>>, Trouble> {
     canary(plan, lab, log, Moment::Before).await?;
     forget_neighbours(plan, lab).await?;
-    let acted = actor::act(plan, lab, log, verdicts).await?;
+    // The witnesses before and after must not suffer what the actors do.
+    let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
+    let acted = actor::act(plan, lab, log, verdicts).await;
+    let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
+    for Lost { host, lost, .. } in lost {
+        log.emit(What::Lost { host, packets: lost });
+    }
+    let acted = acted?;
     canary(plan, lab, log, Moment::After).await?;
     blue.read_back(lab, log, Moment::After).await?;
     Ok(acted)

@@ -18,8 +18,14 @@ pub(super) fn socket() -> Result<OwnedFd, Errno> {
     // SAFETY: no pointer is passed; protocol 0 receives nothing until the socket is bound.
     let fd = Errno::result(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
     // SAFETY: the descriptor is new and owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // As much as the machine allows (net.core.rmem_max): a process that answers, unlike a kernel, does so in bursts.
+    set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &QUEUE)?;
+    Ok(socket)
 }
+
+/// Bytes of a receive queue that are asked for.
+const QUEUE: i32 = 4 << 20;
 
 pub(super) fn attach(socket: &OwnedFd, program: &[libc::sock_filter]) -> Result<(), Errno> {
     let program = libc::sock_fprog {
