@@ -154,13 +154,14 @@ pub(crate) fn open(packet: &[u8]) -> Option<Opened<'_>> {
 fn open_v6(packet: &[u8]) -> Option<Opened<'_>> {
     let header = Ipv6Packet::new(packet)?;
     let behind = packet.get(Ipv6Packet::minimum_packet_size()..)?;
-    let (protocol, payload) = match header.get_next_header().0 {
-        // The offset and its flag for more: thirteen bits of the first matter.
-        numbers::FRAGMENT if number(behind, 2)? >> 3 == 0 => {
+    // The offset and its flag for more: thirteen bits of the first matter.
+    let (protocol, payload) = match (header.get_next_header().0, number(behind, 2)) {
+        (numbers::FRAGMENT, Some(offset)) if offset >> 3 == 0 => {
             (*behind.first()?, behind.get(FRAGMENT_HEADER..)?)
         }
-        numbers::FRAGMENT => return None,
-        protocol => (protocol, behind),
+        (numbers::FRAGMENT, Some(_)) => return None,
+        // Nothing behind it: a probe of that protocol itself, as an error quotes it.
+        (protocol, _) => (protocol, behind),
     };
     Some(Opened {
         source: header.get_source().into(),

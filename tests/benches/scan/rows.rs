@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scandrill_model::{PortSet, PortState, TcpFlags, Technique};
+use scandrill_model::{PortSet, PortState, Technique};
 use scandrill_scanners::{Evasion, Pace, ScanPlan, Sources, Timing};
 
 use crate::lab::{SOURCE, TARGET};
@@ -23,7 +23,9 @@ pub struct Row {
     pub rounds: usize,
     /// Who runs beside the built-in scanner.
     pub peers: &'static [Peer],
-    /// Where the built-in scanner sends from.
+    /// Whether nmap is measured with captures, too.
+    pub watches_nmap: bool,
+    /// From how many addresses the built-in scanner sends.
     pub sources: u32,
     /// The built-in scanner may miss so many open ports in a run; it is never wrong otherwise.
     pub missed_max: usize,
@@ -66,6 +68,7 @@ const USUAL: Row = Row {
     target: Target::Answers,
     rounds: 10,
     peers: &[Peer::Nmap],
+    watches_nmap: false,
     sources: 1,
     missed_max: 0,
 };
@@ -74,8 +77,8 @@ const USUAL: Row = Row {
 pub fn all() -> Vec<Row> {
     let stealth = |name, technique| Row { name, technique, ..USUAL };
     vec![
-        Row { name: "answering", peers: &[Peer::Nmap, Peer::Masscan], rounds: 20, ..USUAL },
-        Row { name: "dropped", target: Target::Drops, peers: &[Peer::HastyNmap], rounds: 20, ..USUAL },
+        Row { name: "answering", peers: &[Peer::Nmap, Peer::Masscan], watches_nmap: true, ..USUAL },
+        Row { name: "dropped", target: Target::Drops, peers: &[Peer::HastyNmap], ..USUAL },
         Row { name: "loss of 5 %", target: Target::Loses(50), peers: &[], rounds: 20, ..USUAL },
         Row {
             name: "loss of 20 %",
@@ -88,11 +91,10 @@ pub fn all() -> Vec<Row> {
         },
         Row { name: "1,000 ports", ports: "1-1000", rounds: 20, ..USUAL },
         Row { name: "1 port", ports: "650", rounds: 20, ..USUAL },
-        Row { name: "tcp-connect", technique: Technique::TcpConnect, rounds: 20, ..USUAL },
+        Row { name: "tcp-connect", technique: Technique::TcpConnect, ..USUAL },
         stealth("tcp-fin", Technique::TcpFin),
         stealth("tcp-null", Technique::TcpNull),
         stealth("tcp-xmas", Technique::TcpXmas),
-        stealth("tcp-flags", Technique::TcpFlags(TcpFlags::SYN)),
         Row {
             name: "udp, errors limited, 256 sources",
             technique: Technique::Udp,

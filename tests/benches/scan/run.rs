@@ -41,7 +41,9 @@ pub fn row(row: &Row, verdicts: Option<&VerdictSource>) -> Outcome<String> {
 
 async fn measure(row: &Row, verdicts: Option<&VerdictSource>) -> Outcome<String> {
     let bench = Bench::build(row).await?;
-    let peers = row.peers.iter().flat_map(|peer| [Way::Peer(*peer), Way::PeerWatched(*peer)]);
+    let peers = row.peers.iter().map(|peer| Way::Peer(*peer));
+    let watched = row.peers.iter().filter(|peer| **peer == Peer::Nmap && row.watches_nmap);
+    let peers = peers.chain(watched.map(|peer| Way::PeerWatched(*peer)));
     let own = [Way::Table, Way::Plain, Way::TableWatched];
     let own = own.into_iter().filter(|way| verdicts.is_some() || *way == Way::Plain);
     let mut runs: Vec<(Way, Vec<Run>)> = own.chain(peers).map(|way| (way, Vec::new())).collect();

@@ -127,7 +127,7 @@ fn ports(technique: Technique, manner: Manner) -> &'static str {
     match (technique.asks(), manner) {
         (Asks::Host, _) => "",
         (Asks::Protocols, Manner::Silent) => "2,6,17,41,132,200",
-        (Asks::Protocols, _) => "2-43,45-57,130-140,200-210",
+        (Asks::Protocols, _) => "2-57,130-140,200-210",
         (Asks::Ports, _) if technique == Technique::Idle => "7,20-30,78-82",
         (Asks::Ports, Manner::Silent) => "7,9,20-30,53,78-82",
         (Asks::Ports, Manner::Refuses) => "7,9,20-55,78-82",
