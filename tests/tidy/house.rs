@@ -53,7 +53,11 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in entries {
         let path = entry.expect("a folder that can be opened can be read").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !matches!(name.as_str(), "target" | ".git") {
+        // In a second work tree of git's, .git is a file.
+        if matches!(name.as_str(), "target" | ".git") {
+            continue;
+        }
+        if path.is_dir() {
             walk(&path, paths);
         } else if path.is_file() && !ends_in(&name, "pcapng") {
             paths.push(path);

@@ -377,8 +377,12 @@ mod tests {
     #[test]
     fn an_unreachable_names_what_it_is_about() {
         let (v4, v6) = (Unreachable::from_icmp, Unreachable::from_icmpv6);
-        for (family, protocol, number, meaning) in [(4, 1, 3, v4 as fn(u8, u8) -> _), (6, 58, 1, v6)] {
-            for code in [0, 1, 3, 4, 9, 13] {
+        let errors = [
+            (4, 1, 3, v4 as fn(u8, u8) -> _, [0, 1, 2, 3, 9, 10, 13]),
+            (6, 58, 1, v6, [0, 1, 2, 3, 4, 5, 6]),
+        ];
+        for (family, protocol, number, meaning, codes) in errors {
+            for code in codes {
                 let unreachable = |about: &[u8]| {
                     let head = [number, code, 0, 0, 0, 0, 0, 0];
                     kind_of(family, protocol, &[head.as_slice(), about].concat())

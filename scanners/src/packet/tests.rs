@@ -395,35 +395,3 @@ proptest! {
         }
     }
 }
-
-/// Nanoseconds of each, printed: `cargo test -p scandrill-scanners --lib -- --ignored --nocapture writing`.
-#[test]
-#[ignore = "a measurement, not a claim"]
-#[expect(clippy::disallowed_methods, reason = "nothing but the time is measured here")]
-fn writing_and_reading_take_so_long() {
-    for technique in [Technique::TcpSyn, Technique::Udp, Technique::SctpInit] {
-        let mut plan = plan(technique, Family::V4);
-        plan.ports = "1-65535".parse().unwrap();
-        let (writer, reader) = scan(&plan).unwrap();
-        let replies: Vec<_> =
-            (1..=65_535).map(|port| reply(&plan, &sent(&writer, port, 0)[0]).unwrap().0).collect();
-        let mut batch = Batch::default();
-        let (mut writing, mut reading) = (f64::MAX, f64::MAX);
-        for _ in 0..11 {
-            let start = std::time::Instant::now();
-            for port in 1..=65_535 {
-                if batch.is_full() {
-                    batch.clear();
-                }
-                writer.probe(port, 0, &mut batch);
-            }
-            writing = writing.min(start.elapsed().as_secs_f64());
-            let start = std::time::Instant::now();
-            let read = replies.iter().filter(|reply| reader.read(reply).is_some()).count();
-            reading = reading.min(start.elapsed().as_secs_f64());
-            assert_eq!(read, 65_535);
-        }
-        let each = |spent: f64| spent * 1e9 / 65_535.0;
-        println!("{technique}: {:.0} ns a probe, {:.0} ns a reply", each(writing), each(reading));
-    }
-}

@@ -202,7 +202,7 @@ const ASKERS: [&str; 2] = ["198.18.0.77", "fd00:198:18::77"];
 async fn neighbours() -> Done {
     let lab = Lab::build(&plans::pair()).await?;
     let work = || -> Result<_, LabError> {
-        let askers = ASKERS.map(|text| text.parse().unwrap());
+        let askers = ASKERS.map(host);
         let mut socket = PacketSocket::open("eth0", [2, 0, 0, 0, 0, 9], &wanted(&askers))?;
         let (mut answers, until) = (Vec::new(), clock::now() + PATIENCE);
         for (count, question) in [arp_request(), solicitation()].into_iter().enumerate() {

@@ -476,10 +476,9 @@ mod tests {
     proptest! {
         /// nmap was killed, or the disk was full.
         #[test]
-        fn a_cut_report_is_an_error(kept in 0.0..0.99) {
+        fn a_cut_report_is_an_error(kept: prop::sample::Index) {
             let report = report!("proto-v4-undefended");
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-            let kept = (report.len() as f64 * kept) as usize;
+            let kept = kept.index(report.len() * 99 / 100);
             prop_assert!(parse(&report[..kept], &plan(Technique::IpProtocol, "0-255", false)).is_err());
         }
 
