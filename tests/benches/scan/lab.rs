@@ -3,8 +3,8 @@
 use scandrill_engine::Vantage;
 use scandrill_lab::{Host, Installed, Lab, Loss, install, start_services};
 use scandrill_model::{
-    HostPlan, InterfacePlan, LabPlan, Loader, PerMille, Protocol, RoutePlan, Segment, ServiceKind, ServicePlan,
-    Step, SysctlPlan, Wire,
+    HostPlan, InterfacePlan, LabPlan, Loader, PerMille, Protocol, RoutePlan, Segment, ServiceKind,
+    ServicePlan, Step, SysctlPlan, Wire,
 };
 
 use crate::Outcome;
@@ -90,16 +90,14 @@ fn plan(row: &Row) -> Outcome<LabPlan> {
 }
 
 fn sysctl(key: &str, value: &str) -> SysctlPlan {
-    SysctlPlan { key: key.to_owned(), value: value.to_owned(), why: "the start is the same everywhere".to_owned() }
+    SysctlPlan {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        why: "the start is the same everywhere".to_owned(),
+    }
 }
 
 fn end(host: &str, mac: [u8; 6], address: &str) -> Outcome<InterfacePlan> {
     let addresses = vec![format!("{address}/24").parse()?];
-    Ok(InterfacePlan {
-        host: host.to_owned(),
-        name: "eth0".to_owned(),
-        mac,
-        addresses,
-        loss: PerMille::NONE,
-    })
+    Ok(InterfacePlan { host: host.to_owned(), name: "eth0".to_owned(), mac, addresses, loss: PerMille::NONE })
 }

@@ -15,7 +15,7 @@ use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
 };
-use scandrill_scanners::{Detect, Evasion, Foreign, Nic, ScanPlan, SourceOwner, Sources};
+use scandrill_scanners::{Detect, Evasion, Foreign, Nic, ScanPlan, SourceOwner, Sources, Timing};
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
@@ -218,6 +218,8 @@ pub fn plan(case: &Case, run_seed: u64) -> Result<Plan, Box<BadFile>> {
 
 /// Gives the control another order and other cookies than the scan has.
 const CONTROL_SEED: u64 = 0x5eed;
+/// Waits for a second before it asks again, until answers show that there is no need to.
+const PATIENT: Timing = Timing::T3;
 
 /// What reads a defense back.
 const READ_BACK: [&str; 2] = ["bash", "nft"];
@@ -345,13 +347,14 @@ impl Planner<'_> {
         controls
     }
 
-    /// The same probes from an address of its own and at full speed: what a target never answers, and whose answers go
-    /// elsewhere, shows nothing.
+    /// The same probes from an address of its own, without delays: what a target never answers, and whose answers go
+    /// elsewhere, shows nothing. It is patient: on a machine with many labs at once, the first answers may be late.
     fn control(&self, red: &RedPlan, index: u64) -> ScanPlan {
         let source = self.addresses.control(&red.from.host, self.case.family);
         let (scan, evasion) = (&red.scan, &red.scan.evasion);
         let seed = (self.seed ^ CONTROL_SEED).wrapping_add(index);
         ScanPlan {
+            timing: PATIENT,
             zombie: scan.zombie,
             link: scan.link,
             evasion: Evasion {
@@ -371,9 +374,8 @@ impl Planner<'_> {
         };
         let host = self.addresses.last_actor_s();
         let source = self.addresses.canary(host, self.case.family);
-        let probe =
-            ProbePlan { from: self.vantage(host), scan: self.one_port(Technique::TcpConnect, source, port) };
-        Some(CanaryPlan { probe, under_defense })
+        let scan = ScanPlan { timing: PATIENT, ..self.one_port(Technique::TcpConnect, source, port) };
+        Some(CanaryPlan { probe: ProbePlan { from: self.vantage(host), scan }, under_defense })
     }
 
     fn tcp_service(&self) -> Option<u16> {
