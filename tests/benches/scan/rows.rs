@@ -147,9 +147,8 @@ impl Row {
         }
     }
 
-    /// What a port must read as.
-    pub fn truth(&self, port: u16) -> PortState {
-        let is_open = self.open().contains(port);
+    /// What a port must read as, open or not.
+    pub fn truth(&self, is_open: bool) -> PortState {
         match (self.target, self.technique) {
             (Target::Drops, _) => PortState::Filtered,
             (_, Technique::TcpFin | Technique::TcpNull | Technique::TcpXmas) if is_open => {

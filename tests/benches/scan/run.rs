@@ -81,7 +81,9 @@ async fn one(
     for capture in captures {
         capture.stop().await?;
     }
-    let wrong = result.states().into_iter().filter(|(port, state)| *state != row.truth(*port)).count();
+    let open = row.open();
+    let is_wrong = |(port, state): &(u16, _)| *state != row.truth(open.contains(*port));
+    let wrong = result.states().into_iter().filter(is_wrong).count();
     let asked = row.plan(round).ports.len();
     let unread = asked - result.states().len();
     Ok(Run { took, busy, wrong: wrong + unread, probes: result.probes_sent })
