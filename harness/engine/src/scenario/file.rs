@@ -171,7 +171,7 @@ pub struct PredictsTable {
 
 /// The host that is attacked, and its defense.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in target.services = [\"tcp/22\"]")]
 pub struct TargetTable {
     /// Listeners: "tcp/22", "tcp/80 http", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
     #[serde(default)]
@@ -197,7 +197,7 @@ pub struct TargetTable {
 
 /// The link that all hosts share.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in link.loss = \"5%\"")]
 pub struct LinkTable {
     /// The share of all packets that is lost each way while the actors act, e.g. "5%" or "0.5%". None by default.
     pub loss: Option<At<String>>,
@@ -278,7 +278,7 @@ pub struct RedTable {
 
 /// Bursts of probes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in burst = { probes = 9, pause = \"60s\" }")]
 pub struct BurstTable {
     /// Probes of a burst.
     pub probes: At<u32>,
@@ -318,7 +318,7 @@ pub enum ZombieValue {
 
 /// What a red actor is expected to see.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in expect.open = \"22\"")]
 pub struct RedExpect {
     /// Ports that read open.
     pub open: Option<At<String>>,
@@ -464,7 +464,7 @@ pub struct GreenTable {
 
 /// What a green client is expected to get. Without any key, every request must be served.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in expect.served = 5")]
 pub struct GreenExpect {
     /// Smallest share of requests that are served, 0.0 to 1.0.
     pub success_min: Option<At<f64>>,
