@@ -71,7 +71,9 @@ fn piece_v6(packet: &[u8]) -> Option<Piece> {
 
 fn whole(pieces: &[Piece]) -> Vec<u8> {
     let mut packet = pieces[0].header.clone();
-    pieces.iter().for_each(|piece| packet.extend(&piece.body));
+    for piece in pieces {
+        packet.extend(&piece.body);
+    }
     let header = pieces[0].header.len();
     if header == 40 {
         let length = u16::try_from(packet.len() - 40).expect("a packet").to_be_bytes();

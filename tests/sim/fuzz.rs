@@ -22,7 +22,10 @@ use crate::world::host;
 use crate::zombie::{Counter, Zombie};
 
 /// Each fuzzer, and the folder with its seeds.
-const FUZZERS: [(&str, fn(&[u8])); 7] = [
+/// What is fuzzed, by its target's name.
+type Fuzzer = (&'static str, fn(&[u8]));
+
+const FUZZERS: [Fuzzer; 7] = [
     ("fuzz/seeds/scan", fuzzers::scan),
     ("fuzz/seeds/idle", fuzzers::idle),
     ("fuzz/seeds/sweep", fuzzers::sweep),
@@ -57,7 +60,9 @@ proptest! {
 
     #[test]
     fn no_bytes_crash_a_fuzzer(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        FUZZERS.iter().for_each(|(_, fuzzer)| fuzzer(&bytes));
+        for (_, fuzzer) in FUZZERS {
+            fuzzer(&bytes);
+        }
     }
 
     #[test]
@@ -120,7 +125,9 @@ fn replies(plan: &ScanPlan) -> Vec<Vec<u8>> {
         .flat_map(|packet| target.receive(Stamp(1), &Sent::read(&packet), false))
         .map(|reply| reply.1)
         .collect();
-    replies.iter().for_each(|reply| scan.receive(Stamp(2), reply));
+    for reply in &replies {
+        scan.receive(Stamp(2), reply);
+    }
     let silent = [Technique::TcpNull, Technique::TcpFin, Technique::TcpXmas];
     let answered = scan.finish().expect("a result").answered();
     assert!(!answered.is_empty() || silent.contains(&plan.technique), "{plan:?}");

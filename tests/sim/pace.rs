@@ -23,7 +23,7 @@ fn mean(pace: Pace, wakes_late: Duration) -> Duration {
     let outcome = run(&plan, &mut target, Duration::from_secs(50 * 24 * 3_600));
     assert_eq!(outcome.sent.len(), usize::from(PORTS), "every port answers its first probe");
     let [first, .., last] = outcome.sent.as_slice() else { panic!("two at least") };
-    (last.0 - first.0) / u32::from(PORTS - 1)
+    last.0.saturating_sub(first.0) / u32::from(PORTS - 1)
 }
 
 #[track_caller]

@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn every_port_reads_as_its_policy_says(asked in any_plan(), routers in 0_u8..3, overtaking in 0_u64..300) {
         let (plan, delay_more) = (&asked.0, Duration::from_micros(overtaking));
-        let outcome = scan(&asked, Faults { routers, delay_more, ..Faults::default() });
+        let outcome = scan(&asked, Faults { delay_more, routers, ..Faults::default() });
         let (truth, result) = (truth(&asked, routers), outcome.result());
         prop_assert_eq!(result.states(), states(&truth));
         for (cell, (probes, seen)) in evidence(result) {
@@ -118,7 +118,7 @@ proptest! {
         overtaking in 0_u64..500,
     ) {
         let (delay, delay_more) = (Duration::from_millis(delay), Duration::from_millis(overtaking));
-        let faults = Faults { delay, delay_more, loss_percent, replies_per_second, duplicates, ..Faults::default() };
+        let faults = Faults { delay, delay_more, loss_percent, duplicates, replies_per_second, ..Faults::default() };
         let (plan, outcome, truth) = (&asked.0, scan(&asked, faults), truth(&asked, 0));
         prop_assume!(plan.technique != Technique::Idle);
         let allowed = plan.timing.template().tries_max;

@@ -197,15 +197,15 @@ impl Target {
             (Policy::Refuse(refusal), ..) => refuse(refusal),
             (Policy::Closed, Technique::IpProtocol, _) => refuse(Refusal::protocol(family)),
             (Policy::Open, Technique::IpProtocol, _) if !speaks(family, cell) => None,
-            // Nobody listens where a protocol scan asks.
-            (Policy::Open, Technique::IpProtocol, Kind::Udp { .. }) => refuse(Refusal::port(family)),
             (Policy::Closed, _, Kind::Tcp(header, carried)) => stack::reset(sent, header, *carried, ttl),
             (Policy::Open, Technique::IpProtocol, Kind::Tcp(header, carried)) => {
                 stack::reset(sent, header, *carried, ttl)
             }
             (Policy::Open, _, Kind::Tcp(..)) => self.listen(sent, ttl),
+            // Nobody listens where a protocol scan asks.
+            (Policy::Closed, _, Kind::Udp { .. })
+            | (Policy::Open, Technique::IpProtocol, Kind::Udp { .. }) => refuse(Refusal::port(family)),
             (Policy::Open, _, Kind::Udp { .. }) => stack::datagram(sent, ttl),
-            (Policy::Closed, _, Kind::Udp { .. }) => refuse(Refusal::port(family)),
             (_, _, Kind::Init { .. }) => stack::association(sent, policy == Policy::Open, ttl),
             (_, _, Kind::Request { .. }) => stack::response(sent, ttl),
             (_, _, Kind::Solicitation(_)) => stack::neighbor(sent),

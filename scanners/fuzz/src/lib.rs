@@ -40,7 +40,9 @@ pub fn sweep(bytes: &[u8]) {
         return;
     };
     let results = play(sweep, rest).finish().expect("scans of ports have results");
-    plans.iter().for_each(|plan| check(&results[&plan.target], plan));
+    for plan in &plans {
+        check(&results[&plan.target], plan);
+    }
 }
 
 /// nmap's XML, whatever was asked.
