@@ -27,6 +27,8 @@ pub struct Row {
     pub watches_nmap: bool,
     /// From how many addresses the built-in scanner sends.
     pub sources: u32,
+    /// Time from one probe to the next; `None` is as fast as it goes.
+    pub interval: Option<Duration>,
     /// The built-in scanner may miss so many open ports in a run; it is never wrong otherwise.
     pub missed_max: usize,
 }
@@ -70,12 +72,17 @@ const USUAL: Row = Row {
     peers: &[Peer::Nmap],
     watches_nmap: false,
     sources: 1,
+    interval: None,
     missed_max: 0,
 };
 
 /// All rows.
 pub fn all() -> Vec<Row> {
     let stealth = |name, technique| Row { name, technique, ..USUAL };
+    let paced = |name, ports, micros| {
+        let interval = Some(Duration::from_micros(micros));
+        Row { name, ports, interval, rounds: 5, peers: &[], ..USUAL }
+    };
     vec![
         Row { name: "answering", peers: &[Peer::Nmap, Peer::Masscan], watches_nmap: true, ..USUAL },
         Row { name: "dropped", target: Target::Drops, peers: &[Peer::HastyNmap], ..USUAL },
@@ -95,6 +102,9 @@ pub fn all() -> Vec<Row> {
         stealth("tcp-fin", Technique::TcpFin),
         stealth("tcp-null", Technique::TcpNull),
         stealth("tcp-xmas", Technique::TcpXmas),
+        paced("pace of 10 a second", "1-50", 100_000),
+        paced("pace of 1,000 a second", "1-3000", 1_000),
+        paced("pace of 20,000 a second", ALL, 50),
         Row {
             name: "udp, errors limited, 256 sources",
             technique: Technique::Udp,
@@ -127,6 +137,8 @@ impl Row {
     pub fn plan(&self, round: u64) -> ScanPlan {
         let (source, target) = (SOURCE.parse().expect("an address"), TARGET.parse().expect("an address"));
         let plan = ScanPlan::new(self.technique, source, target, self.ports.parse().expect("ports"), round);
+        let pace = Pace { interval: self.interval, ..Pace::default() };
+        let plan = ScanPlan { pace, ..plan };
         if self.sources == 1 {
             return plan;
         }

@@ -140,6 +140,7 @@ fn tell(row: &Row, runs: Vec<(Way, Vec<Run>)>) -> String {
     let mut report = format!("{}: {ports} ports, {} rounds\n", row.name, row.rounds);
     let mut first = None;
     for (way, mut runs) in runs {
+        report.extend(row.interval.map(|interval| off_pace(interval, ports, &runs)));
         runs.sort_by_key(|run| run.took);
         let median = &runs[runs.len() / 2];
         let (best, worst) = (runs[0].took, runs[runs.len() - 1].took);
@@ -161,6 +162,14 @@ fn tell(row: &Row, runs: Vec<(Way, Vec<Run>)>) -> String {
         );
     }
     report
+}
+
+/// How far the mean interval of each run is from the one that was asked for; starting up counts as a part of it.
+fn off_pace(interval: Duration, ports: usize, runs: &[Run]) -> String {
+    let asked = interval * u32::try_from(ports - 1).unwrap_or(u32::MAX);
+    let off = runs.iter().map(|run| (run.took.as_secs_f64() / asked.as_secs_f64() - 1.0) * 100.0);
+    let off: Vec<String> = off.map(|percent| format!("{percent:+.2} %")).collect();
+    format!("  off the pace, run by run: {}\n", off.join(", "))
 }
 
 fn name(way: Way) -> String {
