@@ -145,7 +145,7 @@ fn tell(row: &Row, runs: Vec<(Way, Vec<Run>)>) -> String {
         let (best, worst) = (runs[0].took, runs[runs.len() - 1].took);
         let wrong: Vec<usize> = runs.iter().map(|run| run.wrong).filter(|wrong| *wrong > 0).collect();
         let against = *first.get_or_insert(median.took);
-        let each = median.busy.as_secs_f64() * 1e6 / ports as f64;
+        let each = median.busy.as_secs_f64() * 1e6 / f64::from(u32::try_from(ports).unwrap_or(u32::MAX));
         let ratio = median.took.as_secs_f64() / against.as_secs_f64();
         // Writing to a string does not fail.
         let _ = writeln!(
