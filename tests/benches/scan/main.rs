@@ -49,7 +49,7 @@ fn in_worker(row: usize) -> Outcome<String> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the one that the lab's dispatch calls")]
 fn work(job: Vec<u8>, mut inside: Inside) -> u8 {
-    let row = job.first_chunk().map_or(0, |bytes| usize::from_le_bytes(*bytes));
+    let row = job.try_into().map_or(0, usize::from_le_bytes);
     let (report, code) = match run::row(&rows::all()[row], inside.verdicts.as_ref()) {
         Ok(report) => (report, 0),
         Err(error) => (error.to_string(), 1),
