@@ -47,7 +47,6 @@ fn in_worker(row: usize) -> Outcome<String> {
     if ended.code == Some(0) { Ok(report) } else { Err(format!("{report}{}", ended.stderr).into()) }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the one that the lab's dispatch calls")]
 fn work(job: Vec<u8>, mut inside: Inside) -> u8 {
     let row = job.try_into().map_or(0, usize::from_le_bytes);
     let (report, code) = match run::row(&rows::all()[row], inside.verdicts.as_ref()) {
