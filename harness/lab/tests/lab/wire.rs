@@ -159,7 +159,7 @@ fn syn(port: u16) -> Vec<u8> {
     packet
 }
 
-/// Two threads' ports. A refusal quotes the probe, so it is both's.
+/// Two threads' ports. A refusal quotes the probe, so it is known whose it is.
 async fn own_ports() -> Done {
     let lab = Lab::build(&talkative()).await?;
     let source = host(SOURCE);
@@ -170,7 +170,7 @@ async fn own_ports() -> Done {
             PacketSocket::open("eth0", TARGET_MAC, &of(1_011..=1_020))?,
         ];
         let mut packets: Vec<_> = (1_000..=1_021).map(syn).collect();
-        packets.push(datagram(SOURCE, 1_005));
+        packets.extend([1_005, 1_015, 1_021].map(|port| datagram(SOURCE, port)));
         sockets[0].send(packets.iter().map(Vec::as_slice))?;
         let mut ports = [Vec::new(), Vec::new()];
         let until = clock::now() + PATIENCE;
