@@ -102,8 +102,8 @@ mod tests {
     fn tries_that_silence_follows_wait_twice_as_long_each() {
         let patience = after(&[(0, 1)]);
         let waits = (0..7).map(|attempt| patience.wait(attempt, false, false).as_millis());
-        assert_eq!(waits.collect::<Vec<_>>(), [20, 75, 150, 300, 600, 1_000, 1_000]);
+        assert_eq!(waits.collect::<Vec<_>>(), [20, 65, 130, 260, 520, 1_000, 1_000]);
         assert_eq!(patience.wait(3, false, true).as_millis(), 20);
-        assert_eq!(patience.wait(3, true, true).as_millis(), 75);
+        assert_eq!(patience.wait(3, true, true).as_millis(), 65);
     }
 }

@@ -66,7 +66,7 @@ impl Timing {
             Self::T1 => ([15_000, 100, 15_000], 100, (2, 11), 15_000, Serial),
             Self::T2 => ([1_000, 100, 10_000], 100, (2, 11), 400, Serial),
             Self::T3 => ([1_000, 100, 10_000], 100, (3, 11), 0, Window(10)),
-            Self::T4 => ([20, 10, 1_250], 75, (3, 16), 0, Window(128)),
+            Self::T4 => ([20, 10, 1_250], 65, (3, 16), 0, Window(128)),
             Self::T5 => ([10, 5, 300], 50, (3, 8), 0, Window(128)),
         };
         let [wait_initial, wait_min, wait_max] = waits.map(Duration::from_millis);

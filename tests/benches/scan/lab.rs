@@ -20,7 +20,8 @@ pub const TARGET: &str = "198.18.0.1";
 const TARGET_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const RED_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
-const DROP: &str = "table inet bench { chain input { type filter hook input priority 0; policy drop; } }";
+const DROP: &str =
+    "table inet bench {\n  chain input {\n    type filter hook input priority 0\n    policy drop\n  }\n}\n";
 
 /// A lab with all in it that a row asks for.
 pub struct Bench {
