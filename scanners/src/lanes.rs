@@ -124,6 +124,12 @@ impl Lanes {
         lively
     }
 
+    /// Whether the second round was answered, too, but hardly: as where a limit lets something through again and again.
+    fn refills(&self) -> bool {
+        let second = &self.lanes[1];
+        second.waited >= self.order.len() && second.answers > 0 && second.answers * 2 < second.probes
+    }
+
     /// Whether the first round's answers ended early, as those of a target that limits their rate do, though the order is
     /// one that no port knows of: the chance that all answered ports stand so far in front by themselves is below one
     /// in ten thousand.
@@ -134,6 +140,6 @@ impl Lanes {
         }
         let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         let share = number(first.last_answer as u64) / number(self.order.len() as u64);
-        share.powf(number(first.answers)) < 1e-4
+        share.powf(number(first.answers)) < 1e-4 || self.refills()
     }
 }

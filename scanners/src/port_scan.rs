@@ -130,11 +130,12 @@ impl PortScan {
         if !self.follow_ups.is_empty() {
             return Some(Stamp(0));
         }
+        let is_open = self.unanswered < self.window.limit();
         if let Some(trickle) = &self.trickle {
-            return trickle.next(self.patience.timeout()).map(|next| next.max(self.schedule.due()));
+            let next = trickle.next(self.patience.timeout(), is_open);
+            return next.map(|next| next.max(self.schedule.due()));
         }
         let rounds = self.rounds();
-        let is_open = self.unanswered < self.window.limit();
         let probe = (is_open && self.lanes.has_next(&self.cells, rounds)).then(|| self.schedule.due());
         let tick = self.ticks.at(self.now);
         let (patience, lively) = (&self.patience, self.lanes.lively());
@@ -184,7 +185,8 @@ impl PortScan {
     fn next_port(&mut self) -> Option<u16> {
         let (cells, now) = (&self.cells, self.now);
         if let Some(trickle) = &mut self.trickle {
-            return trickle.take(now, |port| is_silent(cells, port));
+            let most = self.template.tries_max;
+            return trickle.take(now, |port| is_silent(cells, port, most));
         }
         let rounds = self.patience.tries(cells.len());
         self.lanes.take(cells, rounds)
@@ -301,8 +303,9 @@ impl PortScan {
     }
 }
 
-fn is_silent(cells: &Cells, port: u16) -> bool {
-    cells.get(port).is_some_and(|cell| !cell.is_settled())
+/// Whether a port has not answered, and may be asked once more.
+fn is_silent(cells: &Cells, port: u16, tries_max: u8) -> bool {
+    cells.get(port).is_some_and(|cell| !cell.is_settled() && cell.tries < tries_max)
 }
 
 /// nmap's word, but for silence that the target's own limit explains; nmap has none for that.

@@ -18,7 +18,7 @@ const SLOWER: f64 = 1.25;
 /// So long without any reply, and the silence is no limit: Linux lets one message a second through to each source.
 const SILENT_MAX: Duration = Duration::from_millis(1_200);
 /// A target that would take longer than this for the rest is not read to its end.
-const REST_MAX: Duration = Duration::from_secs(10);
+const REST_MAX: Duration = Duration::from_secs(30);
 
 /// The ports that are still to be read, and the pace.
 #[derive(Clone, Debug)]
@@ -99,8 +99,11 @@ impl Trickle {
 
     /// Whether going on would gain nothing: no reply at all, or too few for what is left.
     pub(crate) fn is_hopeless(&self, now: Stamp) -> bool {
-        let rest = self.interval.saturating_mul(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));
-        now.since(self.start) >= SILENT_MAX && (self.replies == 0 || rest > REST_MAX)
+        let took = now.since(self.start);
+        let left = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        // By the replies that came: this scan's own pace falls, too, where it had to wait for a processor.
+        let rest = took.saturating_mul(left) / u32::try_from(self.replies).unwrap_or(u32::MAX).max(1);
+        took >= SILENT_MAX && (self.replies == 0 || rest > REST_MAX)
     }
 
     /// Whether nobody is left to be asked or waited for.
@@ -113,9 +116,9 @@ impl Trickle {
         self.replies > 0
     }
 
-    /// When something happens next, where a probe is waited for as long as `wait`.
-    pub(crate) fn next(&self, wait: Duration) -> Option<Stamp> {
-        let probe = (!self.waiting.is_empty()).then_some(self.due);
+    /// When something happens next, where a probe is waited for as long as `wait`, and another may leave or not.
+    pub(crate) fn next(&self, wait: Duration, may_ask: bool) -> Option<Stamp> {
+        let probe = (may_ask && !self.waiting.is_empty()).then_some(self.due);
         let expiry = self.asked.front().map(|(_, sent)| *sent + wait);
         let despair = (self.replies == 0).then_some(self.start + SILENT_MAX);
         probe.into_iter().chain(expiry).chain(despair).min()

@@ -83,7 +83,7 @@ fn plan(row: &Row) -> Outcome<LabPlan> {
     if row.target != Target::LimitsErrors {
         sysctls.extend([sysctl("net.ipv4.icmp_ratelimit", "0"), sysctl("net.ipv4.icmp_ratemask", "0")]);
     }
-    let routes = vec![route("198.18.2.0/24")?, route("198.18.128.0/22")?];
+    let routes = vec![route("198.18.2.0/24")?, route("198.18.128.0/17")?];
     let target = HostPlan { routes, sysctls, ..host("target") };
     let red = HostPlan { sysctls: vec![sysctl("net.ipv4.ip_forward", "0")], ..host("red") };
     let interfaces = vec![end("target", TARGET_MAC, TARGET)?, end("red", RED_MAC, KERNEL)?];

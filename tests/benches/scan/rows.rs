@@ -133,7 +133,7 @@ impl Row {
         }
     }
 
-    /// What is asked, in the `round`th run.
+    /// What is asked, in the `round`th run of any scanner.
     pub fn plan(&self, round: u64) -> ScanPlan {
         let (source, target) = (SOURCE.parse().expect("an address"), TARGET.parse().expect("an address"));
         let plan = ScanPlan::new(self.technique, source, target, self.ports.parse().expect("ports"), round);
@@ -142,7 +142,8 @@ impl Row {
         if self.sources == 1 {
             return plan;
         }
-        let prefix = "198.18.128.0/22".parse().expect("a prefix");
+        // Others than in the last runs: the kernel limits what each address gets, and forgets it within six seconds.
+        let prefix = format!("198.18.{}.0/23", 128 + 2 * (round % 60)).parse().expect("a prefix");
         let sources = Sources::Pool { prefix, count: self.sources };
         ScanPlan { evasion: Evasion { sources, ..Evasion::default() }, ..plan }
     }
