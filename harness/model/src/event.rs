@@ -166,6 +166,11 @@ pub enum What {
         /// What is missing.
         need: Need,
     },
+    /// Something that a reader should know, and that changes no verdict.
+    Note {
+        /// One sentence, or a few.
+        text: String,
+    },
     /// Something that must work did not; the case cannot be judged.
     Problem {
         /// What was being done.

@@ -78,6 +78,9 @@ pub struct CaseReport {
     pub findings: Vec<Finding>,
     /// Why it could not be judged, when it could not.
     pub problems: Vec<String>,
+    /// What a reader should know beside the verdict, each once, in the order in which it was noticed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What was missing, when it was skipped.
     pub skipped: Option<Skipped>,
     /// Captures that were kept.

@@ -11,9 +11,9 @@ pub fn everything() -> RunReport {
         passed("manual/recent[builtin,v4,nft]", 412),
         failed("manual/recent[nmap,v4,nft]"),
         passed("manual/recent-client[v4,nft]", 12_345),
-        passed("manual/stealth-xmas[builtin,v4,nft]", 80),
+        noted(passed("manual/stealth-xmas[builtin,v4,nft]", 80), LOGS),
         skipped("manual/stealth-xmas[nmap,v4,nft]"),
-        passed("manual/stealth-null[builtin,v4,nft]", 71),
+        noted(noted(passed("manual/stealth-null[builtin,v4,nft]", 71), LOGS), UNREAD),
         error("must-fail/missing-set[v4,legacy]"),
     ];
     RunReport { verdict: Verdict::Error, claims: claims(), ..run(cases) }
@@ -105,6 +105,7 @@ fn case(name: &str, verdict: Verdict, took: u64) -> CaseReport {
         took: Millis(took),
         findings: Vec::new(),
         problems: Vec::new(),
+        notes: Vec::new(),
         skipped: None,
         captures: Vec::new(),
         events: Vec::new(),
@@ -131,6 +132,14 @@ fn passed(name: &str, took: u64) -> CaseReport {
     CaseReport { findings, events: events(name), ..case(name, Verdict::Pass, took) }
 }
 
+const LOGS: &str = "the kernel log of the target is in /var/log/kern.log: LOG in stealth.rules line 7";
+const UNREAD: &str = "stealth.rules line 9 is never reached: line 8 drops everything";
+
+fn noted(case: CaseReport, note: &str) -> CaseReport {
+    let notes = case.notes.into_iter().chain([note.to_owned()]).collect();
+    CaseReport { notes, ..case }
+}
+
 /// Some of a log, so that its shape is held against the schema too.
 fn events(name: &str) -> Vec<Event> {
     let cell = |port: u16| CellRead::new(port, PortState::Closed, Reason("reset".into()));
@@ -141,6 +150,7 @@ fn events(name: &str) -> Vec<Event> {
             technique: Technique::TcpSyn,
             result: ScanResult::from_cells((1..10).map(cell)),
         },
+        What::Note { text: LOGS.to_owned() },
         What::ReadBack { moment: Moment::After, items: 2, differences: Vec::new() },
         What::Ended,
     ];

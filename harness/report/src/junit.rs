@@ -72,6 +72,7 @@ fn evidence(case: &CaseReport) -> String {
         lines.extend(finding.witnesses.iter().map(|witness| format!("  {witness}")));
     }
     lines.extend(case.problems.iter().map(|problem| format!("problem: {problem}")));
+    lines.extend(case.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(case.captures.iter().map(|path| format!("capture: {path}")));
     lines.push(format!("repeat: {}", case.repeat));
     lines.join("\n")

@@ -59,6 +59,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         took: seen.took,
         findings,
         problems,
+        notes: seen.notes.clone(),
         skipped,
         captures: Vec::new(),
         repeat: String::new(),

@@ -71,6 +71,8 @@ pub struct Observations {
     pub took: Millis,
     /// What must work and did not.
     pub problems: Vec<String>,
+    /// What a reader should know, each once.
+    pub notes: Vec<String>,
     /// What is missing on this machine.
     pub unmet: Vec<Need>,
     /// The ports that the undefended target answered, by the red actor whose control it was.
@@ -146,6 +148,7 @@ impl Observations {
                 self.lost.insert(host.clone(), *packets);
             }
             What::Unmet { need } => self.unmet.push(need.clone()),
+            What::Note { text } if !self.notes.contains(text) => self.notes.push(text.clone()),
             What::Problem { operation, error } => self.problems.push(format!("{operation}: {error}")),
             What::Removed => self.removed = true,
             What::Ended => self.ended = true,
@@ -154,7 +157,8 @@ impl Observations {
             | What::ServiceReady { .. }
             | What::Installed { .. }
             | What::ActorStarted { .. }
-            | What::Captured { .. } => {}
+            | What::Captured { .. }
+            | What::Note { .. } => {}
         }
     }
 

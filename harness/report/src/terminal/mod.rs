@@ -1,7 +1,8 @@
-//! The page that a person reads when a run has ended: claims, scenarios, everything that did not pass, and one
-//! line that sums it up. Plain ASCII of its own; colour only where it is asked for.
+//! The page that a person reads when a run has ended: claims, scenarios, everything that did not pass, what
+//! else was noticed, and one line that sums it up. Plain ASCII of its own; colour only where it is asked for.
 
 mod claims;
+mod notes;
 mod scenarios;
 mod summary;
 mod text;
@@ -63,6 +64,7 @@ pub fn terminal(report: &RunReport, style: &Style) -> String {
         claims::lines(report, *style),
         scenarios::lines(report, *style),
         troubles::lines(report, *style),
+        notes::lines(report, *style),
         summary::lines(report, *style),
     ];
     let full = sections.into_iter().filter(|lines| !lines.is_empty());
@@ -128,6 +130,7 @@ mod tests {
         report.cases[0].scenario = "evil\u{1b}[2J".to_owned();
         for case in &mut report.cases {
             case.problems.push("one\r\ntwo\u{1b}[31m\u{7}".to_owned());
+            case.notes.push("three\u{1b}[31m".to_owned());
             case.repeat.push('\u{9b}');
         }
         let page = page(&report, 80);

@@ -32,6 +32,7 @@ pub fn page(reading: &Reading, battery: &Battery, subject: &Subject) -> String {
     section(&mut page, "Who is banned", &bans(reading));
     section(&mut page, "Who is hurt", &hurt(reading));
     section(&mut page, "What could not be judged", &problems(reading));
+    section(&mut page, "What else was noticed", &Vec::from_iter(reading.notes.iter().cloned()));
     section(&mut page, "How the rules were mapped onto the lab", &mapped(subject));
     page + &format!("\n{}\nrepeat  {}\n", verdict(reading), subject.repeat)
 }

@@ -1,7 +1,7 @@
 //! What a drill without expectations has shown: each case's events, folded into what a user wants to know about the
 //! rules. Data in, data out; the page puts it into words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scandrill_engine::{Plan, Planned, Scanner};
 use scandrill_model::{
@@ -20,6 +20,8 @@ pub struct Reading {
     pub clients: Vec<ClientSeen>,
     /// What could not be judged, with the cases it kept from being judged.
     pub problems: BTreeMap<String, Vec<String>>,
+    /// What a reader should know beside all that.
+    pub notes: BTreeSet<String>,
     /// Variables and sets that the rules match interfaces with, whose value is not known.
     pub unclear: Vec<String>,
     /// What is missing on this machine, with what mends it.
@@ -138,6 +140,7 @@ impl Reading {
         for problem in case.problems.iter().cloned().chain(unproven) {
             self.problems.entry(problem).or_default().push(case.name.clone());
         }
+        self.notes.extend(case.notes.iter().cloned());
         if case.problems.is_empty() {
             self.scans.extend(scan(plan, &case.events, battery));
             self.clients.extend(clients(plan, &case.events));
