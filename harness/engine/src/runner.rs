@@ -153,6 +153,7 @@ pub fn is_met(need: &Need) -> bool {
     match need {
         Need::Program(program) => machine::find_program(program).is_some(),
         Need::UserIdRange => machine::has_user_id_range(),
+        Need::Root => machine::is_root(),
         Need::Sctp => scandrill_lab::has_sctp(),
     }
 }

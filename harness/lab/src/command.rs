@@ -48,12 +48,12 @@ impl Host {
         input: Option<Vec<u8>>,
         limit: Duration,
     ) -> Result<Finished, LabError> {
-        let mut ready = prepare(command)?;
-        clear_environment(&mut ready);
-        ready.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-        ready.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        let what = format!("{} on {}", in_words(command), self.name());
-        self.spawn(move || run(ready, input, what, limit)).await?
+        self.run(command, input, limit, Leftovers::Stay).await
+    }
+
+    /// As [`Host::output`], and nothing of its process group outlives it, whatever it started and left behind.
+    pub async fn alone(&self, command: &CommandLine, limit: Duration) -> Result<Finished, LabError> {
+        self.run(command, None, limit, Leftovers::End).await
     }
 
     /// Runs a program on the worker's own terminal to its end; its exit code, or 128 and the signal's number.
@@ -63,6 +63,30 @@ impl Host {
         let run = async move || ready.status().await.during(|| what);
         self.spawn(run).await?.map(exit_code)
     }
+
+    async fn run(
+        &self,
+        command: &CommandLine,
+        input: Option<Vec<u8>>,
+        limit: Duration,
+        leftovers: Leftovers,
+    ) -> Result<Finished, LabError> {
+        let mut ready = prepare(command)?;
+        clear_environment(&mut ready);
+        ready.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        ready.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let what = format!("{} on {}", in_words(command), self.name());
+        self.spawn(move || run(ready, input, what, limit, leftovers)).await?
+    }
+}
+
+/// What becomes of processes of a program's group that are there when the program itself has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leftovers {
+    /// They go on, as daemons do.
+    Stay,
+    /// They are killed.
+    End,
 }
 
 fn exit_code(status: ExitStatus) -> i32 {
@@ -96,22 +120,24 @@ async fn run(
     input: Option<Vec<u8>>,
     what: String,
     limit: Duration,
+    leftovers: Leftovers,
 ) -> Result<Finished, LabError> {
     let mut child = command.spawn().during(|| format!("start {what}"))?;
-    let group = Group::of(&child);
-    let ended = wait::within(&format!("end of {what}"), limit, converse(&mut child, input)).await;
+    let ended = wait::within(&format!("end of {what}"), limit, converse(&mut child, input, leftovers)).await;
     if ended.is_err() {
-        drop(group);
-        // It has just been killed; this takes it out of the process table.
+        // It has just been killed with its group; this takes it out of the process table.
         let _ = child.wait().await;
-    } else {
-        group.let_go();
     }
     ended?.during(|| format!("read the output of {what}"))
 }
 
 /// Writes the input while it reads both outputs, so that no pipe can fill up and stop both sides.
-async fn converse(child: &mut Child, input: Option<Vec<u8>>) -> std::io::Result<Finished> {
+async fn converse(
+    child: &mut Child,
+    input: Option<Vec<u8>>,
+    leftovers: Leftovers,
+) -> std::io::Result<Finished> {
+    let group = Group::of(child);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let give = async {
         if let (Some(mut stdin), Some(input)) = (stdin, input) {
@@ -120,8 +146,16 @@ async fn converse(child: &mut Child, input: Option<Vec<u8>>) -> std::io::Result<
         }
         Ok(())
     };
-    let ((), stdout, stderr, status) =
-        tokio::try_join!(give, read_all(stdout), read_all(stderr), child.wait())?;
+    let end = async {
+        let status = child.wait().await?;
+        // What is left of the group has its number still, and may hold the pipes open.
+        match leftovers {
+            Leftovers::Stay => group.let_go(),
+            Leftovers::End => drop(group),
+        }
+        Ok(status)
+    };
+    let ((), stdout, stderr, status) = tokio::try_join!(give, read_all(stdout), read_all(stderr), end)?;
     Ok(Finished { status: status.code(), stdout, stderr })
 }
 

@@ -53,9 +53,20 @@ enum Undo {
 /// Executes `steps` on `host`, in order. When one fails, those before it are undone, and the error names the file,
 /// the line and the tool's own words.
 pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
-    let before = if steps.iter().any(is_load) { snapshot(host, &[]).await? } else { Snapshot::default() };
-    let parameters =
-        if steps.iter().any(reaches_far) { host.blocking(sysctl::all).await? } else { BTreeMap::new() };
+    put_in(host, steps, steps.iter().any(is_load), steps.iter().any(reaches_far)).await
+}
+
+/// As [`install`], where others will change the rules or parameters of the host before the steps are undone: that takes
+/// off what they put in, too.
+pub async fn install_shared(host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
+    let mut installed = put_in(host, steps, true, true).await?;
+    installed.rules_follow();
+    Ok(installed)
+}
+
+async fn put_in(host: &Host, steps: &[Step], rules: bool, parameters: bool) -> Result<Installed, LabError> {
+    let before = if rules { snapshot(host, &[]).await? } else { Snapshot::default() };
+    let parameters = if parameters { host.blocking(sysctl::all).await? } else { BTreeMap::new() };
     let mut installed = Installed { host: host.clone(), undos: Vec::new(), before, parameters };
     for step in steps {
         if let Err(error) = installed.apply(step).await {

@@ -39,7 +39,7 @@ pub use decode::{Decoded, Kind, Query, Quoted, decode};
 pub use error::{During, LabError, LabErrors};
 pub use files::{create_in, read_lines};
 pub use host::{Host, Task};
-pub use install::{Installed, install};
+pub use install::{Installed, install, install_shared};
 pub use lab::Lab;
 pub use loss::{Loss, Lost};
 pub use nudge::nudging;

@@ -138,6 +138,17 @@ pub enum What {
         /// Time each request took, served or not.
         latencies_us: Vec<u64>,
     },
+    /// An operator's command ended.
+    Ran {
+        /// The operator.
+        actor: String,
+        /// Its exit code; `None` when a signal ended it.
+        exit: Option<i32>,
+        /// What it wrote to its standard output and standard error, in that order of bytes, at most 64 KiB.
+        output: String,
+        /// How many bytes more it wrote, which were not kept.
+        left_out: u64,
+    },
     /// A banned source and a fresh one probed the same service at the same time.
     BanChecked {
         /// The red actor.

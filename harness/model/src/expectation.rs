@@ -116,3 +116,16 @@ pub struct GreenExpectation {
     /// How many requests succeed.
     pub served: Option<Bound>,
 }
+
+/// What one operator's command is expected to come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperatorExpectation {
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Regular expressions; each is found in its output.
+    pub says: Vec<String>,
+    /// Regular expressions; none is found in its output.
+    pub says_not: Vec<String>,
+    /// Its output is one number, within these bounds.
+    pub value: Option<Bound>,
+}

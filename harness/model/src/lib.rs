@@ -21,7 +21,9 @@ mod verdict;
 
 pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
 pub use event::{BanCheck, Event, Moment, Reading, What};
-pub use expectation::{Allowed, BanExpectation, Bound, GreenExpectation, RedExpectation, StateSet};
+pub use expectation::{
+    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
+};
 pub use lab_plan::{
     HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
     Speaks, SysctlPlan, Wire,

@@ -28,6 +28,8 @@ pub enum Need {
     Program(String),
     /// More than one user id in the lab: root, or a range for newuidmap.
     UserIdRange,
+    /// What only the machine's own root may do.
+    Root,
     /// Something that listens on SCTP ports: the kernel, or the library usrsctp.
     Sctp,
 }

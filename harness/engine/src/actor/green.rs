@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use scandrill_lab::{Host, Lab, clock, request, wait};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use scandrill_lab::{Host, clock, request, wait};
 use scandrill_model::What;
 
+use super::{Actor, Deed, Stage};
 use crate::plan::GreenPlan;
-use crate::run::{Log, Trouble, Troubled};
+use crate::run::{Trouble, Troubled};
 
 /// How long an ordinary client waits: long enough for one retransmitted SYN (1 s, RFC 6298), not for a second.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,18 +21,32 @@ pub async fn once(green: &GreenPlan, target: IpAddr, host: &Host) -> Result<Resu
     host.spawn(move || request(speaks, source, target, port, PATIENCE)).await.trouble("running a client")
 }
 
+impl Actor for GreenPlan {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn after(&self) -> &[String] {
+        &self.after
+    }
+
+    fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>> {
+        async move { run(self, stage).await.map(|()| Deed::Told) }.boxed_local()
+    }
+}
+
 /// Makes all its requests.
-pub async fn run(green: &GreenPlan, target: IpAddr, lab: &Lab, log: &Log) -> Result<(), Trouble> {
-    let host = lab.host(&green.host).trouble("finding a host")?;
-    log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
+async fn run(green: &GreenPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
+    let host = stage.lab.host(&green.host).trouble("finding a host")?;
+    stage.log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
     let start = clock::now();
     let (mut failures, mut latencies_us) = (Vec::new(), Vec::new());
     for index in 0..green.count {
         wait::until_moment(start + Duration::from(green.interval) * index).await;
         let began = clock::now();
-        failures.push(once(green, target, host).await?.err());
+        failures.push(once(green, stage.plan.target, host).await?.err());
         latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
     }
-    log.emit(What::Requests { actor: green.name.clone(), failures, latencies_us });
+    stage.log.emit(What::Requests { actor: green.name.clone(), failures, latencies_us });
     Ok(())
 }

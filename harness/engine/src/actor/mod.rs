@@ -1,7 +1,9 @@
-//! Who acts, and when: each actor starts when those it waits for have finished.
+//! Who acts, and when: each actor starts when those it waits for have finished. A kind of actor is a file that implements
+//! [`Actor`], and a line in [`actors`].
 
 pub mod drive;
 pub mod green;
+pub mod operator;
 pub mod red;
 
 use std::collections::BTreeSet;
@@ -9,63 +11,84 @@ use std::collections::BTreeSet;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use scandrill_lab::{Lab, VerdictSource};
+use tokio::sync::watch;
 
-use crate::plan::{Plan, RedPlan};
+use crate::plan::{OperatorPlan, Plan, RedPlan};
 use crate::run::{Log, Trouble, Window};
 
-/// A red actor that has scanned, and when.
-pub type Acted<'a> = (&'a RedPlan, Window);
+/// An actor of whatever kind.
+pub trait Actor {
+    /// Its name, unique in the plan.
+    fn name(&self) -> &str;
 
-/// What an actor's future ends with: its name, and its window when it scanned.
-type Done<'a> = Result<(&'a str, Option<Acted<'a>>), Trouble>;
+    /// Who must have finished before.
+    fn after(&self) -> &[String];
 
-/// An actor that has not started.
-struct Waiting<'a> {
-    after: &'a [String],
-    run: LocalBoxFuture<'a, Done<'a>>,
+    /// Acts to its end, and tells the log.
+    fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>>;
 }
 
-/// Runs all actors to their end.
-pub async fn act<'a>(
-    plan: &'a Plan,
-    lab: &'a Lab,
-    log: &'a Log,
-    verdicts: Option<&'a VerdictSource>,
-) -> Result<Vec<Acted<'a>>, Trouble> {
-    let reds = plan
-        .reds
-        .iter()
-        .map(|red| Waiting { after: &red.after, run: Box::pin(run_red(red, lab, log, verdicts)) });
-    let greens = plan.greens.iter().map(|green| Waiting {
-        after: &green.after,
-        run: Box::pin(async move {
-            green::run(green, plan.target, lab, log).await?;
-            Ok((green.name.as_str(), None))
-        }),
-    });
-    let mut waiting: Vec<Waiting<'_>> = reds.chain(greens).collect();
-    let mut running = FuturesUnordered::new();
-    let mut finished: BTreeSet<&str> = BTreeSet::new();
-    let mut acted = Vec::new();
-    loop {
-        let (ready, later): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|actor| actor.after.iter().all(|other| finished.contains(other.as_str())));
-        running.extend(ready.into_iter().map(|actor| actor.run));
-        waiting = later;
-        let Some(done) = running.next().await else { return Ok(acted) };
-        let (name, scanned) = done?;
-        finished.insert(name);
-        acted.extend(scanned);
+/// All actors of a plan, a line for each kind.
+fn actors(plan: &Plan) -> Vec<&dyn Actor> {
+    let mut actors: Vec<&dyn Actor> = Vec::new();
+    actors.extend(plan.reds.iter().map(|red| red as &dyn Actor));
+    actors.extend(plan.greens.iter().map(|green| green as &dyn Actor));
+    actors.extend(plan.operators.iter().map(|operator| operator as &dyn Actor));
+    actors
+}
+
+/// What an actor has done that others ask about, beside the log.
+#[derive(Clone, Copy)]
+pub enum Deed<'a> {
+    /// Scanned, and when.
+    Scanned(&'a RedPlan, Window),
+    /// Run commands, with this exit code.
+    Operated(&'a OperatorPlan, Option<i32>),
+    /// Something that the log alone tells of.
+    Told,
+}
+
+/// Where actors act, and how far they all are.
+pub struct Stage<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its lab.
+    pub lab: &'a Lab,
+    /// Where it is told.
+    pub log: &'a Log,
+    /// What reads large scans inside the kernel, where that can be had.
+    pub verdicts: Option<&'a VerdictSource>,
+    finished: watch::Sender<BTreeSet<String>>,
+}
+
+impl<'a> Stage<'a> {
+    /// A stage on which nobody has acted.
+    pub fn new(plan: &'a Plan, lab: &'a Lab, log: &'a Log, verdicts: Option<&'a VerdictSource>) -> Self {
+        Self { plan, lab, log, verdicts, finished: watch::Sender::default() }
+    }
+
+    /// Waits until all of `actors` have finished.
+    pub async fn until_finished(&self, actors: &[String]) {
+        let all = |finished: &BTreeSet<String>| actors.iter().all(|actor| finished.contains(actor));
+        // The sender is the stage's own, so it does not go away.
+        let _ = self.finished.subscribe().wait_for(all).await;
     }
 }
 
-async fn run_red<'a>(
-    red: &'a RedPlan,
-    lab: &'a Lab,
-    log: &'a Log,
-    verdicts: Option<&'a VerdictSource>,
-) -> Done<'a> {
-    let window = red::run(red, lab, log, verdicts).await?;
-    Ok((red.name.as_str(), Some((red, window))))
+/// Runs all actors to their end; what they did, in the order in which they finished.
+pub async fn act<'a>(stage: &'a Stage<'a>) -> Result<Vec<Deed<'a>>, Trouble> {
+    let mut running: FuturesUnordered<_> =
+        actors(stage.plan).into_iter().map(|actor| in_turn(actor, stage)).collect();
+    let mut deeds = Vec::new();
+    while let Some(deed) = running.next().await {
+        deeds.push(deed?);
+    }
+    Ok(deeds)
+}
+
+async fn in_turn<'a>(actor: &'a dyn Actor, stage: &'a Stage<'a>) -> Result<Deed<'a>, Trouble> {
+    stage.until_finished(actor.after()).await;
+    let deed = actor.act(stage).await?;
+    stage.finished.send_modify(|finished| finished.extend([actor.name().to_owned()]));
+    Ok(deed)
 }

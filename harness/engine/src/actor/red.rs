@@ -1,25 +1,37 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
-use scandrill_lab::{Host, Lab, VerdictSource, clock, nudging, wait};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use scandrill_lab::{Host, clock, nudging, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
 
 use super::drive::{builtin, fastest};
+use super::{Actor, Deed, Stage};
 use crate::plan::{LookPlan, RedPlan, Vantage, foreign_commands};
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
 use crate::scenario::Scanner;
 
+impl Actor for RedPlan {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn after(&self) -> &[String] {
+        &self.after
+    }
+
+    fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>> {
+        async move { run(self, stage).await.map(|window| Deed::Scanned(self, window)) }.boxed_local()
+    }
+}
+
 /// Scans, and looks at the ban.
-pub async fn run(
-    red: &RedPlan,
-    lab: &Lab,
-    log: &Log,
-    verdicts: Option<&VerdictSource>,
-) -> Result<Window, Trouble> {
-    let host = lab.host(&red.from.host).trouble("finding a host")?;
+async fn run(red: &RedPlan, stage: &Stage<'_>) -> Result<Window, Trouble> {
+    let (log, host) = (stage.log, stage.lab.host(&red.from.host).trouble("finding a host")?);
     log.emit(What::ActorStarted { actor: red.name.clone(), source: red.scan.source });
     let start = clock::now();
     let result = match red.scanner {
-        Scanner::Builtin => fastest(host, &red.from, &red.scan, verdicts).await?,
+        Scanner::Builtin => fastest(host, &red.from, &red.scan, stage.verdicts).await?,
         Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => by_foreign(host, red).await?,
     };
     let window = window_from(start);

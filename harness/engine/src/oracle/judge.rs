@@ -1,11 +1,15 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
 use scandrill_lab::SCTP_LIBRARY;
-use scandrill_model::{CaseReport, Event, Finding, Moment, Need, Outcome, Skipped, Verdict};
+use scandrill_model::{
+    CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
+    Verdict,
+};
 use scandrill_scanners::Sources;
 
 use super::compare;
 use super::observations::Observations;
+use super::operator;
 use super::view::{ScanView, disagreements};
 use crate::plan::{Plan, RedPlan, silent_by_nature};
 use crate::scenario::Prediction;
@@ -35,12 +39,11 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
             problems.extend(witnesses_disagree(red, view.as_ref(), &seen));
             findings.extend(view.iter().flat_map(|view| compare::red(view, &red.expect)));
         }
-        for green in &plan.greens {
-            match seen.requests.get(&green.name) {
-                Some(requests) => {
-                    findings.extend(compare::green(&green.name, requests, &green.expect, &seen));
-                }
-                None => problems.push(format!("`{}` was never seen to act", green.name)),
+        let others = others(plan, &seen);
+        for (actor, found) in others {
+            match found {
+                Some(found) => findings.extend(found),
+                None => problems.push(format!("`{actor}` was never seen to act")),
             }
         }
     }
@@ -48,7 +51,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     let claim = plan.claim.as_ref().map(|claim| {
         let judged = problems.is_empty() && skipped.is_none();
         let findings =
-            if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
+            if judged { predicted(&claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
         outcome(&findings)
     });
     let report = CaseReport {
@@ -66,6 +69,21 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         events,
     };
     Judgement { report, claim }
+}
+
+/// What was found of each actor that does not scan; `None` where it was not seen to act. A line for each kind.
+fn others<'a>(plan: &'a Plan, seen: &'a Observations) -> Vec<(&'a str, Option<Vec<Finding>>)> {
+    let greens = plan.greens.iter().map(|green| (&*green.name, of_green(&green.name, &green.expect, seen)));
+    let operators = plan.operators.iter().map(|one| (&*one.name, of_operator(&one.name, &one.expect, seen)));
+    greens.chain(operators).collect()
+}
+
+fn of_green(name: &str, expect: &GreenExpectation, seen: &Observations) -> Option<Vec<Finding>> {
+    seen.requests.get(name).map(|requests| compare::green(name, requests, expect, seen))
+}
+
+fn of_operator(name: &str, expect: &OperatorExpectation, seen: &Observations) -> Option<Vec<Finding>> {
+    seen.runs.get(name).map(|ran| operator::compare(name, ran, expect, seen))
 }
 
 fn verdict(findings: &[Finding], problems: &[String], skipped: bool) -> Verdict {
@@ -86,6 +104,10 @@ pub fn skipped(need: &Need) -> Skipped {
             need: "more than one user id in a lab".to_owned(),
             mend: "apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
                 .to_owned(),
+        },
+        Need::Root => Skipped {
+            need: "the machine's own root, for what a user namespace may not do".to_owned(),
+            mend: "sudo scandrill run ...".to_owned(),
         },
         Need::Sctp => Skipped {
             need: format!("a kernel with SCTP or the library `{SCTP_LIBRARY}`"),
@@ -123,7 +145,9 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
         broken.extend(
             read_back.differences.iter().map(|what| format!("the defense as read back {when}: {what}")),
         );
-        if plan.defended && read_back.items == 0 {
+        // Who changes a defense may take all of it away; the reference knows.
+        let may_be_gone = plan.changes() && when == Moment::After;
+        if plan.defended && read_back.items == 0 && !may_be_gone {
             broken.push(format!(
                 "read back {when}, the defense is not there: no rule, set or parameter of it is in the kernel"
             ));
@@ -231,23 +255,20 @@ fn unaccounted(red: &RedPlan, claimed: u64, captured: u64, seen: &Observations) 
 
 /// The findings of the author's own expectation.
 fn predicted(
-    plan: &Plan,
     actor: &str,
     predicts: &Prediction,
     views: &[(&RedPlan, Option<ScanView<'_>>)],
     seen: &Observations,
 ) -> Vec<Finding> {
-    match predicts {
-        Prediction::Red(expectation) => {
+    let findings = match predicts {
+        Prediction::Red(expect) => {
             let view = views.iter().find(|(red, _)| red.name == actor).and_then(|(_, view)| view.as_ref());
-            view.map(|view| compare::red(view, expectation)).unwrap_or_default()
+            view.map(|view| compare::red(view, expect))
         }
-        Prediction::Green(expectation) => {
-            let requests =
-                seen.requests.get(actor).filter(|_| plan.greens.iter().any(|green| green.name == actor));
-            requests.map(|requests| compare::green(actor, requests, expectation, seen)).unwrap_or_default()
-        }
-    }
+        Prediction::Green(expect) => of_green(actor, expect, seen),
+        Prediction::Operator(expect) => of_operator(actor, expect, seen),
+    };
+    findings.unwrap_or_default()
 }
 
 /// Held when all findings pass; the evidence is what decided.

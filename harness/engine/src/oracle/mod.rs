@@ -5,6 +5,7 @@ mod exchange;
 pub mod facts;
 pub mod judge;
 pub mod observations;
+mod operator;
 mod view;
 
 pub use judge::{Judgement, judge, package_of, skipped};

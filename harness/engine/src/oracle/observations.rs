@@ -49,6 +49,19 @@ pub struct RequestsSeen {
     pub at: Stamp,
 }
 
+/// What an operator's commands came to.
+#[derive(Clone, Debug, Default)]
+pub struct RunSeen {
+    /// Their exit code; `None` when a signal ended them.
+    pub exit: Option<i32>,
+    /// What they said.
+    pub output: String,
+    /// How many bytes of it were not kept.
+    pub left_out: u64,
+    /// When they ended.
+    pub at: Stamp,
+}
+
 /// One reading back of the defense.
 #[derive(Clone, Debug)]
 pub struct ReadBackSeen {
@@ -87,6 +100,8 @@ pub struct Observations {
     pub scans: BTreeMap<String, ScanSeen>,
     /// Requests by actor.
     pub requests: BTreeMap<String, RequestsSeen>,
+    /// Commands by operator.
+    pub runs: BTreeMap<String, RunSeen>,
     /// Looks at bans by actor.
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Ends of links whose capture lost packets.
@@ -139,6 +154,10 @@ impl Observations {
             What::Requests { actor, failures, .. } => {
                 self.requests
                     .insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
+            }
+            What::Ran { actor, exit, output, left_out } => {
+                let (exit, output, left_out) = (*exit, output.clone(), *left_out);
+                self.runs.insert(actor.clone(), RunSeen { exit, output, left_out, at: event.at });
             }
             What::BanChecked { actor, check } => {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));

@@ -17,6 +17,9 @@ pub const TARGET: &str = "target";
 /// The scratch namespace into which the defense is installed a second time, to compare the two.
 pub const REFERENCE: &str = "reference";
 
+/// Where the canary is sent from when all actors are at home on the target.
+const WITNESS: &str = "witness";
+
 /// The two prefixes behind a host's link address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Routed {
@@ -56,10 +59,11 @@ impl AddressPlan {
     /// Numbers the hosts: the target, then the actors' in the order of the file, then zombies.
     pub fn of(scenario: &Scenario) -> Self {
         let mut names = vec![TARGET];
-        let reds = scenario.reds.iter().map(|red| red.host.as_str());
-        let greens = scenario.greens.iter().map(|green| green.host.as_str());
         let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
-        add_new(&mut names, reds.chain(greens));
+        add_new(&mut names, scenario.actors().into_iter().map(|actor| actor.host));
+        if names.len() == 1 {
+            names.push(WITNESS);
+        }
         let actors = names.len();
         add_new(&mut names, zombies);
         let pools = pools(&scenario.reds);

@@ -28,7 +28,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         Prediction::Red(expectation) => {
             Some((expectation, scenario.reds.iter().find(|red| red.name == claim.actor)?))
         }
-        Prediction::Green(_) => None,
+        Prediction::Green(_) | Prediction::Operator(_) => None,
     });
     predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &scenario.target.services))
 }

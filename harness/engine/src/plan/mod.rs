@@ -4,6 +4,7 @@
 mod address;
 mod expect;
 mod lab;
+mod operator;
 mod red;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::address::AddressPlan;
 pub use self::address::{REFERENCE, TARGET};
 pub use self::expect::{possible_states, silent_by_nature};
+pub use self::operator::{LIMIT_MS as OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::BadFile;
 use crate::case::Case;
@@ -62,6 +64,8 @@ pub struct Plan {
     pub reds: Vec<RedPlan>,
     /// Clients.
     pub greens: Vec<GreenPlan>,
+    /// Administrators.
+    pub operators: Vec<OperatorPlan>,
     /// The sentence on trial.
     pub claim: Option<ClaimPlan>,
     /// Has the machine alone.
@@ -78,6 +82,16 @@ impl Plan {
     /// The attacked host's listeners.
     pub fn services(&self) -> &[ServicePlan] {
         self.lab.host(TARGET).map_or(&[], |host| &host.services)
+    }
+
+    /// Whether an administrator changes the target's rules or sets, once the defense is in.
+    pub fn changes(&self) -> bool {
+        self.operators.iter().any(|operator| operator.changes)
+    }
+
+    /// Whether there may be anything to read back: a defense, or what somebody did.
+    pub fn is_read_back(&self) -> bool {
+        !self.steps.is_empty() || !self.operators.is_empty()
     }
 
     /// Roughly how long the case takes, to begin the longest first.
@@ -244,7 +258,8 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
-        let needs = needs(&steps.1, &reds, scenario);
+        let operators = self.operators(&reds, &greens);
+        let needs = needs(&steps.1, &reds, scenario, self.case.backend);
         let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
@@ -270,9 +285,15 @@ impl Planner<'_> {
             controls: self.controls(&reds),
             canary: self.canary(),
             // Generous: ten times what the pace alone asks for, and a minute for everything else.
-            deadline: Millis(paced(&reds, &greens).saturating_mul(10).saturating_add(60_000)),
+            deadline: Millis(
+                paced(&reds, &greens)
+                    .saturating_mul(10)
+                    .saturating_add(60_000)
+                    .saturating_add(operator::longest(&operators)),
+            ),
             reds,
             greens,
+            operators,
             claim: scenario
                 .claim
                 .as_ref()
@@ -320,7 +341,8 @@ impl Planner<'_> {
             })?;
             steps.extend(rules::steps(&file.name, &file.text, format, &site));
         }
-        let read_back = if steps.is_empty() { &[][..] } else { &READ_BACK };
+        let is_read_back = !steps.is_empty() || !self.scenario.operators.is_empty();
+        let read_back = if is_read_back { &READ_BACK[..] } else { &[] };
         let read_back = read_back.iter().map(|program| Need::Program((*program).to_owned()));
         let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).chain(read_back).collect();
         Ok((steps, needs))
@@ -427,14 +449,16 @@ fn zombies(scenario: &Scenario) -> Vec<String> {
 }
 
 /// What the defense needs, the scanners, and the services; a zombie, and a link that loses packets, are rules of nft's.
-fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario) -> Vec<Need> {
+fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario, backend: Backend) -> Vec<Need> {
     let scanners = reds.iter().filter_map(|red| red.scanner.foreign()).map(Foreign::name);
     let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
     let programs = scanners.chain(ruled.then_some("nft"));
     let programs = programs.map(|program| Need::Program(program.to_owned()));
     let sctp = scenario.target.services.iter().any(|service| service.protocol == Protocol::Sctp);
     let sctp = sctp.then_some(Need::Sctp);
-    let mut needs: Vec<Need> = of_steps.iter().cloned().chain(programs).chain(sctp).collect();
+    let of_operators = scenario.operators.iter().flat_map(|operator| operator::needs(operator, backend));
+    let mut needs: Vec<Need> =
+        of_steps.iter().cloned().chain(programs).chain(sctp).chain(of_operators).collect();
     needs.sort();
     needs.dedup();
     needs

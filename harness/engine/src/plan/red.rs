@@ -158,7 +158,7 @@ impl Planner<'_> {
         let predicted = self.scenario.claim.as_ref().filter(|claim| claim.actor == red.name);
         let predicted = predicted.and_then(|claim| match &claim.predicts {
             Prediction::Red(expectation) => expectation.ban,
-            Prediction::Green(_) => None,
+            Prediction::Green(_) | Prediction::Operator(_) => None,
         });
         let Some(ban) = red.expect.ban.or(predicted) else { return Ok(None) };
         let Some(port) = self.tcp_service() else {

@@ -1,15 +1,19 @@
-//! The defense: installed twice (in a scratch namespace and on the target), read back, compared, taken off.
+//! The defense: installed twice (in a scratch namespace and on the target), read back, compared, taken off. Where
+//! administrators have changed it, so is the one in the scratch namespace: they do the same there.
 
-use scandrill_lab::{Host, Installed, Lab, LabError, Snapshot, check_rules, install, snapshot};
+use scandrill_lab::{
+    Host, Installed, Lab, LabError, Snapshot, check_rules, install, install_shared, snapshot,
+};
 use scandrill_model::{Moment, Step, What};
 
 use super::log::{Log, Trouble, Troubled};
-use crate::plan::{Plan, REFERENCE, TARGET};
+use crate::actor::{Deed, operator};
+use crate::plan::{OperatorPlan, Plan, REFERENCE, TARGET};
 
 /// A defense that is in.
 #[must_use = "a defense that is in is taken off with `remove`"]
 pub struct Blue<'a> {
-    steps: &'a [Step],
+    plan: &'a Plan,
     target: Installed,
     reference: Snapshot,
 }
@@ -17,31 +21,47 @@ pub struct Blue<'a> {
 impl<'a> Blue<'a> {
     /// Installs the plan's steps and reads them back.
     pub async fn install(plan: &'a Plan, lab: &Lab, log: &Log) -> Result<Self, Trouble> {
-        let scratch = lab.host(REFERENCE).trouble("finding the scratch namespace")?;
         let target = lab.host(TARGET).trouble("finding the target")?;
-        let reference = install(scratch, &plan.steps).await.trouble("installing the defense")?;
-        let dumped = dump(scratch, &plan.steps).await.trouble("reading the reference back")?;
-        let installed = install(target, &plan.steps).await.trouble("installing the defense")?;
+        let (reference, _) = rehearse(plan, lab, &[]).await?;
+        let installed = put_in(plan, target).await.trouble("installing the defense")?;
         for step in &plan.steps {
             log.emit(What::Installed { step: in_words(step) });
         }
-        reference.remove().await.trouble("taking the reference off")?;
-        let blue = Self { steps: &plan.steps, target: installed, reference: dumped };
-        blue.read_back(lab, log, Moment::Before).await?;
+        let blue = Self { plan, target: installed, reference };
+        blue.read_back(lab, log).await?;
         Ok(blue)
     }
 
     /// Compares what the target's kernel holds with the reference, and asks for each rule by itself.
-    pub async fn read_back(&self, lab: &Lab, log: &Log, moment: Moment) -> Result<(), Trouble> {
+    async fn read_back(&self, lab: &Lab, log: &Log) -> Result<(), Trouble> {
         let target: &Host = lab.host(TARGET).trouble("finding the target")?;
-        let now = dump(target, self.steps).await.trouble("reading the defense back")?;
+        let now = dump(self.plan, target).await.trouble("reading the defense back")?;
         let mut differences = now.differences(&self.reference);
-        if moment == Moment::Before && !self.steps.is_empty() {
+        if !self.plan.steps.is_empty() {
             differences.extend(check_rules(target, &self.reference).await.trouble("asking for each rule")?);
         }
-        let items = now.items() + self.target.parameters();
-        log.emit(What::ReadBack { moment, items, differences });
+        self.tell(log, Moment::Before, &now, differences);
         Ok(())
+    }
+
+    /// Compares what the target's kernel holds with the reference, once all have acted: with what those who changed the
+    /// defense change in another one.
+    pub async fn read_back_after(&self, lab: &Lab, log: &Log, deeds: &[Deed<'_>]) -> Result<(), Trouble> {
+        let target: &Host = lab.host(TARGET).trouble("finding the target")?;
+        let now = dump(self.plan, target).await.trouble("reading the defense back")?;
+        let changes: Vec<Change<'_>> = deeds.iter().filter_map(change).collect();
+        let differences = if changes.is_empty() {
+            now.differences(&self.reference)
+        } else {
+            let (reference, amiss) = rehearse(self.plan, lab, &changes).await?;
+            now.differences(&reference).into_iter().chain(amiss).collect()
+        };
+        self.tell(log, Moment::After, &now, differences);
+        Ok(())
+    }
+
+    fn tell(&self, log: &Log, moment: Moment, now: &Snapshot, differences: Vec<String>) {
+        log.emit(What::ReadBack { moment, items: now.items() + self.target.parameters(), differences });
     }
 
     /// Takes the defense off; the lab checks that the kernel is as before.
@@ -52,9 +72,49 @@ impl<'a> Blue<'a> {
     }
 }
 
-/// What a host's kernel holds of a defense; of none, nothing is asked.
-async fn dump(host: &Host, steps: &[Step]) -> Result<Snapshot, LabError> {
-    if steps.is_empty() { Ok(Snapshot::default()) } else { snapshot(host, steps).await }
+/// Somebody who changed the defense, and the exit code of his commands.
+type Change<'a> = (&'a OperatorPlan, Option<i32>);
+
+fn change<'a>(deed: &Deed<'a>) -> Option<Change<'a>> {
+    match deed {
+        Deed::Operated(operator, exit) if operator.changes => Some((operator, *exit)),
+        Deed::Operated(..) | Deed::Scanned(..) | Deed::Told => None,
+    }
+}
+
+/// What the kernel of the scratch namespace holds once the defense is in and has been changed like this; and whose
+/// commands came to something else there.
+async fn rehearse(
+    plan: &Plan,
+    lab: &Lab,
+    changes: &[Change<'_>],
+) -> Result<(Snapshot, Vec<String>), Trouble> {
+    let scratch = lab.host(REFERENCE).trouble("finding the scratch namespace")?;
+    let reference = put_in(plan, scratch).await.trouble("installing the defense")?;
+    let mut amiss = Vec::new();
+    for (operator, expected) in changes {
+        let (observed, _) = operator::operate(operator, scratch).await?;
+        amiss.extend((observed != *expected).then(|| {
+            format!(
+                "`{}` ended with {} on the target and with {} in the reference",
+                operator.name,
+                operator::in_words(*expected),
+                operator::in_words(observed)
+            )
+        }));
+    }
+    let dumped = dump(plan, scratch).await.trouble("reading the reference back")?;
+    reference.remove().await.trouble("taking the reference off")?;
+    Ok((dumped, amiss))
+}
+
+async fn put_in(plan: &Plan, host: &Host) -> Result<Installed, LabError> {
+    if plan.changes() { install_shared(host, &plan.steps).await } else { install(host, &plan.steps).await }
+}
+
+/// What a host's kernel holds of a defense; where there is nothing to read back, nothing is asked.
+async fn dump(plan: &Plan, host: &Host) -> Result<Snapshot, LabError> {
+    if plan.is_read_back() { snapshot(host, &plan.steps).await } else { Ok(Snapshot::default()) }
 }
 
 /// A step in a few words.

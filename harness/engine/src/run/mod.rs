@@ -15,7 +15,7 @@ use self::blue::Blue;
 pub use self::log::{Log, Trouble, Troubled};
 use self::watch::Watch;
 use crate::actor::drive::builtin;
-use crate::actor::{self, green};
+use crate::actor::{self, Deed, Stage, green};
 use crate::plan::{CanaryPlan, ControlPlan, Plan, TARGET};
 
 /// What a worker is asked to do.
@@ -94,13 +94,15 @@ async fn in_lab(
         log.emit(What::ServiceReady { service: service.to_string() });
     }
     let watch = Watch::start(plan, lab).await?;
-    let drilled = drill(plan, lab, log, verdicts).await;
+    let stage = Stage::new(plan, lab, log, verdicts);
+    let drilled = drill(&stage).await;
     let seen = watch.stop(log).await?;
     if let Some(directory) = captures {
         seen.keep(&directory)?;
     }
     drop(services);
-    for (red, window) in drilled? {
+    for deed in drilled? {
+        let Deed::Scanned(red, window) = deed else { continue };
         let seen = seen.testimony(red, window);
         log.emit(What::Facts {
             actor: red.name.clone(),
@@ -113,22 +115,18 @@ async fn in_lab(
     Ok(())
 }
 
-/// Control, defense, actors, defense off; gives when each red actor scanned.
-async fn drill<'a>(
-    plan: &'a Plan,
-    lab: &'a Lab,
-    log: &'a Log,
-    verdicts: Option<&'a VerdictSource>,
-) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+/// Control, defense, actors, defense off; gives what the actors did.
+async fn drill<'a>(stage: &'a Stage<'a>) -> Result<Vec<Deed<'a>>, Trouble> {
+    let Stage { plan, lab, log, .. } = *stage;
     let target = lab.host(TARGET).trouble("finding the target")?;
     let zombies = zombies(plan, lab).await?;
     control(plan, lab, log).await?;
     let limits =
         scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
     let blue = Blue::install(plan, lab, log).await?;
-    let attacked = attack(plan, lab, log, verdicts, &blue).await;
+    let attacked = attack(stage, &blue).await;
     let off = blue.remove(log).await;
-    let acted = attacked?;
+    let deeds = attacked?;
     off?;
     // A neighbour that the defense kept from answering is still thought dead.
     forget_neighbours(plan, lab).await?;
@@ -137,7 +135,7 @@ async fn drill<'a>(
     for zombie in zombies {
         zombie.remove().await.trouble("making a zombie an ordinary host again")?;
     }
-    Ok(acted)
+    Ok(deeds)
 }
 
 /// Makes hosts zombies, for idle scans.
@@ -165,26 +163,21 @@ async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn attack<'a>(
-    plan: &'a Plan,
-    lab: &'a Lab,
-    log: &'a Log,
-    verdicts: Option<&'a VerdictSource>,
-    blue: &Blue<'_>,
-) -> Result<Vec<actor::Acted<'a>>, Trouble> {
+async fn attack<'a>(stage: &'a Stage<'a>, blue: &Blue<'_>) -> Result<Vec<Deed<'a>>, Trouble> {
+    let Stage { plan, lab, log, .. } = *stage;
     canary(plan, lab, log, Moment::Before).await?;
     forget_neighbours(plan, lab).await?;
     // The witnesses before and after must not suffer what the actors do.
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
-    let acted = actor::act(plan, lab, log, verdicts).await;
+    let acted = actor::act(stage).await;
     let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
     for Lost { host, lost, .. } in lost {
         log.emit(What::Lost { host, packets: lost });
     }
-    let acted = acted?;
+    let deeds = acted?;
     canary(plan, lab, log, Moment::After).await?;
-    blue.read_back(lab, log, Moment::After).await?;
-    Ok(acted)
+    blue.read_back_after(lab, log, &deeds).await?;
+    Ok(deeds)
 }
 
 async fn forget_neighbours(plan: &Plan, lab: &Lab) -> Result<(), Trouble> {

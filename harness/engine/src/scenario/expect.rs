@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
+use regex::{Regex, RegexBuilder};
 use scandrill_model::{
-    Allowed, BanExpectation, Bound, GreenExpectation, PortSet, PortState, RedExpectation, StateSet,
+    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, PortSet, PortState,
+    RedExpectation, StateSet,
 };
 
-use super::Prediction;
-use super::file::{At, BanTable, BanValue, Count, GreenExpect, OneOrMany, PredictsTable, RedExpect};
+use super::file::{
+    At, BanTable, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PredictsTable, RedExpect,
+};
 use super::words::{Wrong, length, word};
+use super::{Kind, Prediction};
 
 /// A mistake with its place.
 pub type Located<T> = Result<T, (Range<usize>, Wrong)>;
@@ -18,39 +22,27 @@ pub fn at<T, U>(value: &At<T>, read: impl FnOnce(&T) -> Result<U, Wrong>) -> Loc
     read(&value.value).map_err(|wrong| (value.span.clone(), wrong))
 }
 
-/// Understands an author's prediction: its keys are those of a red or of a green actor, never of both.
-pub fn prediction(table: &PredictsTable) -> Located<Prediction> {
-    let green = GreenExpect {
-        success_min: table.success_min.clone(),
-        success_max: table.success_max.clone(),
-        served: table.served.clone(),
-    };
-    let red = RedExpect {
-        open: table.open.clone(),
-        closed: table.closed.clone(),
-        filtered: table.filtered.clone(),
-        unfiltered: table.unfiltered.clone(),
-        open_filtered: table.open_filtered.clone(),
-        closed_filtered: table.closed_filtered.clone(),
-        silent: table.silent.clone(),
-        rest: table.rest.clone(),
-        answered: table.answered.clone(),
-        ttl: table.ttl.clone(),
-        os: table.os.clone(),
-        ban: table.ban.clone(),
-    };
-    let about_green =
-        [green.success_min.as_ref().map(|at| &at.span), green.success_max.as_ref().map(|at| &at.span)];
-    let about_green =
-        about_green.into_iter().flatten().chain(green.served.as_ref().map(|at| &at.span)).next();
-    let red_expectation = self::red(&red)?;
-    match (about_green, red_expectation == RedExpectation::default()) {
-        (None, _) => Ok(Prediction::Red(red_expectation)),
-        (Some(_), true) => self::green(&green).map(Prediction::Green),
-        (Some(span), false) => {
-            let wrong =
-                Wrong::new("a prediction is about one actor", "keep either the scan's keys or the client's");
-            Err((span.clone(), wrong))
+/// Understands an author's prediction. Its keys are those of one kind of actor, and of that `kind` where an actor is
+/// named; without keys it is what each actor of the kind must come to if nothing is said.
+pub fn prediction(table: &At<PredictsTable>, kind: Option<Kind>) -> Located<Prediction> {
+    let (mut empty, mut said) = (Vec::new(), Vec::new());
+    for part in Prediction::parts(&table.value)? {
+        if part.is_empty() { &mut empty } else { &mut said }.push(part);
+    }
+    let wrong = |message: String, help: &str| Err((table.span.clone(), Wrong::new(message, help)));
+    match (said.pop(), kind) {
+        (Some(_), _) if !said.is_empty() => {
+            wrong("a prediction is about one actor".to_owned(), "keep the keys of one kind of actor")
+        }
+        (Some(one), Some(kind)) if one.kind() != kind => wrong(
+            format!("these are the keys of a [[{}]], and a [[{kind}]] is named", one.kind()),
+            "name another actor, or leave `actor` out for the first of that kind",
+        ),
+        (Some(one), _) => Ok(one),
+        (None, kind) => {
+            let kind = kind.unwrap_or(Kind::Red);
+            let one = empty.into_iter().find(|part| part.kind() == kind);
+            Ok(one.unwrap_or_else(|| Prediction::Red(RedExpectation::default())))
         }
     }
 }
@@ -99,6 +91,35 @@ pub fn green(table: &GreenExpect) -> Located<GreenExpectation> {
         success_max: table.success_max.as_ref().map(|value| at(value, share)).transpose()?,
         served: table.served.as_ref().map(|count| at(count, bound)).transpose()?,
     })
+}
+
+/// Understands what an operator's commands must come to.
+pub fn operator(table: &OperatorExpect) -> Located<OperatorExpectation> {
+    let all = |texts: &Option<At<OneOrMany<String>>>| match texts {
+        Some(texts) => {
+            at(texts, |texts| texts.clone().into_vec().iter().map(|text| is_pattern(text)).collect())
+        }
+        None => Ok(Vec::new()),
+    };
+    Ok(OperatorExpectation {
+        exit: table.exit.as_ref().map(|exit| exit.value),
+        says: all(&table.says)?,
+        says_not: all(&table.says_not)?,
+        value: table.value.as_ref().map(|count| at(count, bound)).transpose()?,
+    })
+}
+
+/// A regular expression, in which ^ and $ are the beginning and the end of a line.
+pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).multi_line(true).build()
+}
+
+fn is_pattern(text: &str) -> Result<String, Wrong> {
+    let Err(error) = pattern(text) else { return Ok(text.to_owned()) };
+    let why = error.to_string();
+    let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    let message = format!("`{text}` is not a regular expression: {why}");
+    Err(Wrong::new(message, "a \\ before a sign makes it mean itself"))
 }
 
 /// Reads a set of ports.

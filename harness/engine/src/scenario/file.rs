@@ -115,6 +115,9 @@ pub struct ScenarioFile {
     /// Legitimate clients, beside the attackers unless `after` says otherwise.
     #[serde(default)]
     pub green: Vec<At<GreenTable>>,
+    /// Administrators, who run a command on a host, at once with the others unless `after` says otherwise.
+    #[serde(default)]
+    pub operator: Vec<At<OperatorTable>>,
 }
 
 /// A sentence and what its author predicts.
@@ -125,7 +128,7 @@ pub struct ClaimTable {
     pub text: String,
     /// Where it is made.
     pub source: String,
-    /// What would be seen if it held: keys of a red or green `expect`. Held or refuted is computed from it.
+    /// What would be seen if it held: keys of the `expect` of one kind of actor. Held or refuted is computed from it.
     pub predicts: At<PredictsTable>,
 }
 
@@ -133,7 +136,7 @@ pub struct ClaimTable {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictsTable {
-    /// The actor it is about; the first red one by default.
+    /// The actor it is about; by default the first of the kind that has these keys.
     pub actor: Option<At<String>>,
     /// As in a red `expect`.
     pub open: Option<At<String>>,
@@ -167,6 +170,53 @@ pub struct PredictsTable {
     pub success_max: Option<At<f64>>,
     /// As in a green `expect`.
     pub served: Option<At<Count>>,
+    /// As in an operator's `expect`.
+    pub exit: Option<At<i32>>,
+    /// As in an operator's `expect`.
+    pub says: Option<At<OneOrMany<String>>>,
+    /// As in an operator's `expect`.
+    pub says_not: Option<At<OneOrMany<String>>>,
+    /// As in an operator's `expect`.
+    pub value: Option<At<Count>>,
+}
+
+impl PredictsTable {
+    /// The keys of a red `expect`.
+    pub fn red(&self) -> RedExpect {
+        RedExpect {
+            open: self.open.clone(),
+            closed: self.closed.clone(),
+            filtered: self.filtered.clone(),
+            unfiltered: self.unfiltered.clone(),
+            open_filtered: self.open_filtered.clone(),
+            closed_filtered: self.closed_filtered.clone(),
+            silent: self.silent.clone(),
+            rest: self.rest.clone(),
+            answered: self.answered.clone(),
+            ttl: self.ttl.clone(),
+            os: self.os.clone(),
+            ban: self.ban.clone(),
+        }
+    }
+
+    /// The keys of a green `expect`.
+    pub fn green(&self) -> GreenExpect {
+        GreenExpect {
+            success_min: self.success_min.clone(),
+            success_max: self.success_max.clone(),
+            served: self.served.clone(),
+        }
+    }
+
+    /// The keys of an operator's `expect`.
+    pub fn operator(&self) -> OperatorExpect {
+        OperatorExpect {
+            exit: self.exit.clone(),
+            says: self.says.clone(),
+            says_not: self.says_not.clone(),
+            value: self.value.clone(),
+        }
+    }
 }
 
 /// The host that is attacked, and its defense.
@@ -472,4 +522,46 @@ pub struct GreenExpect {
     pub success_max: Option<At<f64>>,
     /// How many requests are served: 9, or { min = 8, max = 10 }.
     pub served: Option<At<Count>>,
+}
+
+/// An administrator.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorTable {
+    /// Its name: "operator", "operator-2", ... by default.
+    pub name: Option<At<String>>,
+    /// The host it works on; "target" by default.
+    pub host: Option<At<String>>,
+    /// What it types: commands of bash, of which the first that fails is the last. $TARGET, $RED, $RED_2, $GREEN and
+    /// so on hold the actors' addresses, by their names. It has a minute, and what it starts ends with it. It may
+    /// write files in /etc, /run, /tmp and /var/log.
+    pub run: At<String>,
+    /// It changes the rules or sets of the target. They are then compared with a reference in which the commands of all
+    /// such operators were run again, in the same order, over the same files. Without it, a change is an error.
+    #[serde(default)]
+    pub changes: bool,
+    /// Programs that its commands need, beside those of firewalls, and "root" for what only the machine's own root can
+    /// do. Where one is missing, the case is skipped.
+    #[serde(default)]
+    pub needs: Vec<At<String>>,
+    /// Actors that must have finished before; none by default.
+    pub after: Option<Vec<At<String>>>,
+    /// What its commands must come to.
+    #[serde(default)]
+    pub expect: OperatorExpect,
+}
+
+/// What an operator's commands must come to.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, as in expect.says = \"DROP\"")]
+pub struct OperatorExpect {
+    /// The exit code; 0 by default.
+    pub exit: Option<At<i32>>,
+    /// Regular expressions; each is found in what was written to standard output and standard error. ^ and $ are the
+    /// beginning and the end of a line.
+    pub says: Option<At<OneOrMany<String>>>,
+    /// Regular expressions; none is found there.
+    pub says_not: Option<At<OneOrMany<String>>>,
+    /// The output is one number: 9, or { min = 8, max = 10 }.
+    pub value: Option<At<Count>>,
 }

@@ -1,7 +1,9 @@
 //! A scenario, understood: parsed once into types that cannot be wrong. Nothing here knows a lab.
 
+mod actor;
 mod expect;
 pub mod file;
+mod operator;
 mod read;
 mod red;
 mod words;
@@ -20,6 +22,9 @@ use scandrill_scanners::{Detect, Evasion, Foreign, Order, Pace, SourceOwner, Tim
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
+pub use actor::{Actor, Kind, Prediction};
+pub use expect::pattern;
+pub use operator::Operator;
 pub use read::{LoadRules, read};
 
 use crate::bad_file::SourceFile;
@@ -83,6 +88,8 @@ pub struct Scenario {
     pub reds: Vec<Red>,
     /// Clients, in the order of the file.
     pub greens: Vec<Green>,
+    /// Administrators, in the order of the file.
+    pub operators: Vec<Operator>,
 }
 
 impl Scenario {
@@ -107,16 +114,6 @@ pub struct Claim {
     pub actor: String,
     /// What would be seen if it held.
     pub predicts: Prediction,
-}
-
-/// An expectation of either kind of actor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prediction {
-    /// About a red actor.
-    Red(RedExpectation),
-    /// About a green one.
-    Green(GreenExpectation),
 }
 
 /// Which answers the target's kernel limits.

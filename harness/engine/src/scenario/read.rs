@@ -11,13 +11,14 @@ use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, 
 
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
-use super::red;
 use super::words::{self, Wrong, word};
-use super::{Canary, Claim, Green, HostSettings, IcmpLimit, Prediction, Red, Scenario, Target};
+use super::{Actor, Canary, Claim, Green, HostSettings, IcmpLimit, Kind, Red, Scenario, Target};
+use super::{operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
 
 /// Hosts that every lab has, and no actor works on.
-const RESERVED_HOSTS: [&str; 2] = ["target", "reference"];
+const RESERVED_HOSTS: [&str; 2] = [TARGET, "reference"];
+const TARGET: &str = "target";
 
 /// Finds a rules file that a scenario names, by its path from the scenario's folder; the error says why not.
 pub type LoadRules<'a> = &'a dyn Fn(&str) -> Result<SourceFile, String>;
@@ -56,11 +57,12 @@ fn from_toml(file: &SourceFile, error: &toml::de::Error) -> BadFile {
 fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<'_>) -> Located<Scenario> {
     let reds = red::reds(&raw.red)?;
     let greens = greens(&raw.green)?;
-    let scenario = Scenario {
+    let operators = operator::operators(&raw.operator)?;
+    let mut scenario = Scenario {
         name: name.to_owned(),
         file: file.clone(),
         about: raw.about,
-        claim: raw.claim.as_ref().map(|table| claim(table, &reds, &greens)).transpose()?,
+        claim: None,
         families: families(raw.family.as_ref(), &reds)?,
         backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
         repeat: raw
@@ -83,7 +85,9 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
             .collect::<Located<_>>()?,
         reds,
         greens,
+        operators,
     };
+    scenario.claim = raw.claim.as_ref().map(|table| claim(table, &scenario.actors())).transpose()?;
     check_actors(&scenario)?;
     check_bounds(&scenario)?;
     Ok(scenario)
@@ -137,33 +141,33 @@ where
     })
 }
 
-fn claim(table: &ClaimTable, reds: &[Red], greens: &[Green]) -> Located<Claim> {
-    let predicts = expect::prediction(&table.predicts.value)?;
-    let names: Vec<&str> = match predicts {
-        Prediction::Red(_) => reds.iter().map(|red| red.name.as_str()).collect(),
-        Prediction::Green(_) => greens.iter().map(|green| green.name.as_str()).collect(),
+fn claim(table: &ClaimTable, actors: &[Actor<'_>]) -> Located<Claim> {
+    let named = table.predicts.value.actor.as_ref().map(|name| known_actor(name, actors)).transpose()?;
+    let predicts = expect::prediction(&table.predicts, named.map(|actor| actor.kind))?;
+    let first = || actors.iter().find(|actor| actor.kind == predicts.kind());
+    let Some(actor) = named.or_else(first) else {
+        let help = format!("add a [[{}]]", predicts.kind());
+        let wrong = Wrong::new("the claim is about an actor that is not there", help);
+        return Err((table.predicts.span.clone(), wrong));
     };
-    let actor = match &table.predicts.value.actor {
-        Some(actor) => known_name(actor, &names)?,
-        None => names.first().map(ToString::to_string).ok_or_else(|| {
-            let wrong =
-                Wrong::new("the claim is about an actor that is not there", "add a [[red]] or [[green]]");
-            (table.predicts.span.clone(), wrong)
-        })?,
-    };
-    Ok(Claim { text: table.text.clone(), source: table.source.clone(), actor, predicts })
+    Ok(Claim {
+        text: table.text.clone(),
+        source: table.source.clone(),
+        actor: actor.name.to_owned(),
+        predicts,
+    })
 }
 
-fn known_name(name: &At<String>, known: &[&str]) -> Located<String> {
+fn known_actor<'a>(name: &At<String>, actors: &'a [Actor<'a>]) -> Located<&'a Actor<'a>> {
     at(name, |name| {
-        if known.contains(&name.as_str()) {
-            return Ok(name.clone());
-        }
-        let help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known: {}", known.join(", ")),
-        };
-        Err(Wrong::new(format!("no actor is named `{name}`"), help))
+        actors.iter().find(|actor| actor.name == name).ok_or_else(|| {
+            let known: Vec<&str> = actors.iter().map(|actor| actor.name).collect();
+            let help = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known: {}", known.join(", ")),
+            };
+            Wrong::new(format!("no actor is named `{name}`"), help)
+        })
     })
 }
 
@@ -357,35 +361,35 @@ fn client_rate(text: &str) -> Result<Millis, Wrong> {
 
 /// Names are unique, `after` names an actor, and nobody waits for himself.
 fn check_actors(scenario: &Scenario) -> Located<()> {
-    let reds = scenario.reds.iter().map(|red| (&red.name, &red.after, &red.span));
-    let greens = scenario.greens.iter().map(|green| (&green.name, &green.after, &green.span));
-    let actors: Vec<_> = reds.chain(greens).collect();
+    let actors = scenario.actors();
     if actors.is_empty() {
         return Err((0..0, Wrong::new("nobody acts", "add a [[red]] or a [[green]]")));
     }
     let mut seen = BTreeSet::new();
-    for (name, after, span) in &actors {
-        if !seen.insert(*name) {
-            return Err((
-                (*span).clone(),
-                Wrong::new(format!("two actors are named `{name}`"), "rename one"),
-            ));
+    for actor in &actors {
+        if !seen.insert(actor.name) {
+            let wrong = Wrong::new(format!("two actors are named `{}`", actor.name), "rename one");
+            return Err((actor.span.clone(), wrong));
         }
-        if let Some(missing) = after.iter().find(|&other| !actors.iter().any(|actor| actor.0 == other)) {
-            let known: Vec<&str> = actors.iter().map(|actor| actor.0.as_str()).collect();
+        if let Some(missing) =
+            actor.after.iter().find(|other| !actors.iter().any(|actor| actor.name == *other))
+        {
+            let known: Vec<&str> = actors.iter().map(|actor| actor.name).collect();
             let help = format!("known: {}", known.join(", "));
-            return Err(((*span).clone(), Wrong::new(format!("no actor is named `{missing}`"), help)));
+            return Err((actor.span.clone(), Wrong::new(format!("no actor is named `{missing}`"), help)));
         }
     }
     check_hosts(scenario)?;
     check_order(&actors)
 }
 
-/// Nobody acts from the target or from the scratch namespace; settings are those of hosts that exist.
+/// Nobody but an administrator acts on the target, and nobody in the scratch namespace; settings are those of hosts that
+/// exist.
 fn check_hosts(scenario: &Scenario) -> Located<()> {
-    let reds = scenario.reds.iter().map(|red| (red.host.as_str(), &red.span));
+    let actors = scenario.actors();
+    let at_home = |actor: &&Actor<'_>| actor.kind == Kind::Operator && actor.host == TARGET;
     let hosts: Vec<_> =
-        reds.chain(scenario.greens.iter().map(|green| (green.host.as_str(), &green.span))).collect();
+        actors.iter().filter(|actor| !at_home(actor)).map(|actor| (actor.host, actor.span)).collect();
     if let Some((host, span)) = hosts.iter().find(|(host, _)| RESERVED_HOSTS.contains(host)) {
         let wrong =
             Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
@@ -445,23 +449,20 @@ fn place_of(text: &str, word: &str) -> Range<usize> {
 }
 
 /// Nobody waits for himself, by whatever way round.
-fn check_order(actors: &[(&String, &Vec<String>, &Range<usize>)]) -> Located<()> {
-    let mut finished: BTreeSet<&String> = BTreeSet::new();
+fn check_order(actors: &[Actor<'_>]) -> Located<()> {
+    let mut finished: BTreeSet<&str> = BTreeSet::new();
     while finished.len() < actors.len() {
-        let ready: Vec<_> = actors
-            .iter()
-            .filter(|(name, after, _)| {
-                !finished.contains(name) && after.iter().all(|other| finished.contains(other))
-            })
-            .collect();
+        let is_ready = |actor: &&Actor<'_>| {
+            !finished.contains(actor.name)
+                && actor.after.iter().all(|other| finished.contains(other.as_str()))
+        };
+        let ready: Vec<&str> = actors.iter().filter(is_ready).map(|actor| actor.name).collect();
         if ready.is_empty() {
-            let span = actors.iter().find(|actor| !finished.contains(actor.0)).map(|actor| actor.2.clone());
-            return Err((
-                span.unwrap_or_default(),
-                Wrong::new("actors wait for each other", "break the circle of `after`"),
-            ));
+            let stuck = actors.iter().find(|actor| !finished.contains(actor.name));
+            let span = stuck.map(|actor| actor.span.clone()).unwrap_or_default();
+            return Err((span, Wrong::new("actors wait for each other", "break the circle of `after`")));
         }
-        finished.extend(ready.into_iter().map(|actor| actor.0));
+        finished.extend(ready);
     }
     Ok(())
 }

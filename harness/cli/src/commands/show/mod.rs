@@ -6,9 +6,10 @@ mod scan;
 
 use std::fmt::Write as _;
 
-use scandrill_engine::{GreenPlan, Planned, Prediction, RedPlan, TARGET};
+use scandrill_engine::{GreenPlan, OperatorPlan, Planned, Prediction, RedPlan, TARGET};
 use scandrill_model::{
-    Allowed, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, RedExpectation, Step,
+    Allowed, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, OperatorExpectation,
+    RedExpectation, Step,
 };
 
 use crate::console::Console;
@@ -75,6 +76,7 @@ fn page(shown: &Planned, all: &[Planned]) -> String {
     page.part("Defense", defense(shown));
     page.part("Attackers", shown.plan.reds.iter().flat_map(red));
     page.part("Clients", shown.plan.greens.iter().flat_map(green));
+    page.part("Operators", shown.plan.operators.iter().flat_map(operator));
     page.0
 }
 
@@ -104,6 +106,7 @@ fn need(need: &Need) -> String {
     match need {
         Need::Program(program) => format!("the program {program}"),
         Need::UserIdRange => "more than one user id".to_owned(),
+        Need::Root => "the machine's own root".to_owned(),
         Need::Sctp => "SCTP, by the kernel or a library".to_owned(),
     }
 }
@@ -215,6 +218,14 @@ fn green(green: &GreenPlan) -> Vec<String> {
     std::iter::once(first).chain(green_expectation(&green.expect).iter().map(expected)).collect()
 }
 
+fn operator(operator: &OperatorPlan) -> Vec<String> {
+    let changes = if operator.changes { ", which changes the defense" } else { "" };
+    let first = format!("{}: on {}{changes}{}", operator.name, operator.host, waits(&operator.after));
+    let expected = operator_expectation(&operator.expect);
+    let typed = operator.run.trim().lines().map(|line| format!("  # {line}"));
+    std::iter::once(first).chain(typed).chain(expected.iter().map(self::expected)).collect()
+}
+
 fn waits(after: &[String]) -> String {
     if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) }
 }
@@ -227,6 +238,7 @@ fn prediction(prediction: &Prediction) -> String {
     let words = match prediction {
         Prediction::Red(expect) => red_expectation(expect),
         Prediction::Green(expect) => green_expectation(expect),
+        Prediction::Operator(expect) => operator_expectation(expect),
     };
     words.join("; ")
 }
@@ -281,5 +293,14 @@ fn green_expectation(expect: &GreenExpectation) -> Vec<String> {
     words.extend(expect.success_min.map(|share| format!("at least {:.0} % are served", share * 100.0)));
     words.extend(expect.success_max.map(|share| format!("at most {:.0} % are served", share * 100.0)));
     words.extend(expect.served.map(|count| format!("{count} are served")));
+    words
+}
+
+fn operator_expectation(expect: &OperatorExpectation) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    words.extend(expect.exit.map(|code| format!("its commands end with exit code {code}")));
+    words.extend(expect.says.iter().map(|text| format!("they say `{text}`")));
+    words.extend(expect.says_not.iter().map(|text| format!("they say nothing of `{text}`")));
+    words.extend(expect.value.map(|bound| format!("the number that they say is {bound}")));
     words
 }

@@ -1,0 +1,82 @@
+//! The plan of an administrator: the very command line, and what it knows of the lab.
+
+use std::net::IpAddr;
+
+use scandrill_model::{Backend, CommandLine, Loader, Need, OperatorExpectation, Step};
+use serde::{Deserialize, Serialize};
+
+use super::{GreenPlan, Planner, RedPlan};
+use crate::scenario::Operator;
+
+/// An administrator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it works.
+    pub host: String,
+    /// What it types.
+    pub run: String,
+    /// The same as a program with its arguments.
+    pub command: CommandLine,
+    /// Whether it changes the target's rules or sets.
+    pub changes: bool,
+    /// Who must have finished.
+    pub after: Vec<String>,
+    /// What it must come to.
+    pub expect: OperatorExpectation,
+}
+
+/// Milliseconds that all of them may take, one after the other, and once more for the reference.
+pub fn longest(operators: &[OperatorPlan]) -> u64 {
+    let each = |operator: &OperatorPlan| LIMIT_MS * if operator.changes { 2 } else { 1 };
+    operators.iter().map(each).sum()
+}
+
+/// Milliseconds that one may take.
+pub const LIMIT_MS: u64 = 60_000;
+
+/// What an operator's commands need: what it says itself, and the firewall programs that it calls.
+pub fn needs(operator: &Operator, backend: Backend) -> Vec<Need> {
+    let loader = Loader::Script { backend };
+    let script = Step::Load { loader, text: operator.run.clone(), origin: operator.name.clone() };
+    operator.needs.iter().cloned().chain(scandrill_defenses::needs(&[script])).collect()
+}
+
+impl Planner<'_> {
+    pub(super) fn operators(&self, reds: &[RedPlan], greens: &[GreenPlan]) -> Vec<OperatorPlan> {
+        let known = self.known(reds, greens);
+        let plan = |operator: &Operator| OperatorPlan {
+            name: operator.name.clone(),
+            host: operator.host.clone(),
+            run: operator.run.clone(),
+            command: command(&operator.run, &known),
+            changes: operator.changes,
+            after: operator.after.clone(),
+            expect: operator.expect.clone(),
+        };
+        self.scenario.operators.iter().map(plan).collect()
+    }
+
+    /// The addresses that commands may name, each as a variable.
+    fn known(&self, reds: &[RedPlan], greens: &[GreenPlan]) -> Vec<String> {
+        let target = ("target", self.addresses.target(self.case.family));
+        let reds = reds.iter().map(|red| (red.name.as_str(), red.scan.source));
+        let greens = greens.iter().map(|green| (green.name.as_str(), green.source));
+        std::iter::once(target).chain(reds).chain(greens).map(variable).collect()
+    }
+}
+
+/// `RED_2=198.18.3.10`.
+fn variable((name, address): (&str, IpAddr)) -> String {
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    format!("{name}={address}")
+}
+
+/// Both outputs go the same way, so that what is said is in order.
+fn command(run: &str, known: &[String]) -> CommandLine {
+    let bash = ["bash", "-e", "-c"].map(str::to_owned);
+    let args = known.iter().cloned().chain(bash).chain([format!("exec 2>&1; {run}")]);
+    CommandLine { program: "env".to_owned(), args: args.collect() }
+}
