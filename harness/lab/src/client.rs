@@ -1,4 +1,5 @@
-//! What ordinary clients do: one request over a connection of its own. The counterpart of the services.
+//! What ordinary clients do: one request over a connection of its own, or one line after the other over the same. The
+//! counterpart of the services.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,32 +9,90 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use scandrill_model::Speaks;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
-/// Makes one request from `source` and waits for its answer at most for `patience`; the error says in a few words
-/// why it was not served. It must run on the host's own thread.
-pub async fn request(
+/// A client of one service. It works on the thread of its host.
+#[derive(Debug)]
+pub struct Client {
     speaks: Speaks,
-    source: IpAddr,
-    target: IpAddr,
-    port: u16,
-    patience: Duration,
-) -> Result<(), String> {
-    let (from, to) = (SocketAddr::new(source, 0), SocketAddr::new(target, port));
-    let answered = async {
-        match speaks {
-            Speaks::Tcp => line(from, to).await,
-            Speaks::Http => get(from, to).await,
-            Speaks::Udp => datagram(from, to, b"are you there?").await,
-            Speaks::Dns => datagram(from, to, &DNS_QUERY).await,
-            Speaks::Ping => ping(source, target).await,
-        }
-    };
-    match tokio::time::timeout(patience, answered).await {
-        Ok(answered) => answered.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
+    from: SocketAddr,
+    to: SocketAddr,
+    session: Session,
+}
+
+/// The one connection of a client that keeps it.
+#[derive(Debug)]
+enum Session {
+    /// Not yet.
+    None,
+    /// There, with so many lines sent.
+    Open(BufReader<TcpStream>, u32),
+    /// No more, and why.
+    Cut(String),
+}
+
+impl Client {
+    /// A client that has not asked anything yet.
+    pub fn new(speaks: Speaks, source: IpAddr, target: IpAddr, port: u16) -> Self {
+        let (from, to) = (SocketAddr::new(source, 0), SocketAddr::new(target, port));
+        Self { speaks, from, to, session: Session::None }
     }
+
+    /// Makes one request and waits for its answer at most for `patience`; the error says in a few words why it was not
+    /// served.
+    pub async fn request(&mut self, patience: Duration) -> Result<(), String> {
+        let (from, to) = (self.from, self.to);
+        let answered = async {
+            match self.speaks {
+                Speaks::Tcp => line(from, to).await,
+                Speaks::Session => self.session.line(from, to).await,
+                Speaks::Http => get(from, to).await,
+                Speaks::Udp => datagram(from, to, b"are you there?").await,
+                Speaks::Dns => datagram(from, to, &DNS_QUERY).await,
+                Speaks::Ping => ping(from.ip(), to.ip()).await,
+            }
+        };
+        match tokio::time::timeout(patience, answered).await {
+            Ok(answered) => answered.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
+        }
+    }
+}
+
+impl Session {
+    /// Sends a line and waits until it comes back. Lines are numbered, so that what comes late is not taken for it. What
+    /// ends a connection ends it for good; silence does not.
+    async fn line(&mut self, from: SocketAddr, to: SocketAddr) -> Answered {
+        if let Self::None = self {
+            *self = Self::Open(BufReader::new(connect(from, to).await?), 0);
+        }
+        let echoed = match self {
+            Self::Open(stream, sent) => {
+                *sent += 1;
+                echo(stream, *sent).await
+            }
+            Self::Cut(why) => return Err(format!("the session was cut before: {why}").into()),
+            Self::None => return Ok(()),
+        };
+        if let Err(error) = &echoed {
+            *self = Self::Cut(error.to_string());
+        }
+        echoed.map_err(|error| format!("the session was cut: {error}").into())
+    }
+}
+
+async fn echo(stream: &mut BufReader<TcpStream>, number: u32) -> std::io::Result<()> {
+    let sent = format!("line {number}\r\n");
+    stream.get_mut().write_all(sent.as_bytes()).await?;
+    let mut line = String::new();
+    while line != sent {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
 }
 
 type Answered = Result<(), Box<dyn std::error::Error>>;

@@ -71,10 +71,10 @@ impl Host {
         limit: Duration,
         leftovers: Leftovers,
     ) -> Result<Finished, LabError> {
-        let mut ready = prepare(command)?;
-        clear_environment(&mut ready);
-        ready.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-        ready.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let mut ready = prepare_alone(command)?;
+        if input.is_some() {
+            ready.stdin(Stdio::piped());
+        }
         let what = format!("{} on {}", in_words(command), self.name());
         self.spawn(move || run(ready, input, what, limit, leftovers)).await?
     }
@@ -102,13 +102,18 @@ fn prepare(command: &CommandLine) -> Result<Command, LabError> {
     Ok(ready)
 }
 
-/// What a program does must not depend on who started the drill.
-fn clear_environment(command: &mut Command) {
-    command.env_clear().env("PATH", machine::search_path()).env("LC_ALL", "C").env("HOME", "/tmp");
+/// A program in a process group of its own, that nobody talks to but by pipes. What it does must not depend on who
+/// started the drill.
+pub(crate) fn prepare_alone(command: &CommandLine) -> Result<Command, LabError> {
+    let mut ready = prepare(command)?;
+    ready.env_clear().env("PATH", machine::search_path()).env("LC_ALL", "C").env("HOME", "/tmp");
+    ready.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    ready.process_group(0).kill_on_drop(true);
+    Ok(ready)
 }
 
 /// The command as a person would type it, to the end of its first line.
-fn in_words(command: &CommandLine) -> String {
+pub(crate) fn in_words(command: &CommandLine) -> String {
     let mut words = vec![command.program.as_str()];
     words.extend(command.args.iter().map(String::as_str));
     let words = words.join(" ");
@@ -159,7 +164,7 @@ async fn converse(
     Ok(Finished { status: status.code(), stdout, stderr })
 }
 
-async fn read_all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn read_all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
         pipe.read_to_end(&mut bytes).await?;
@@ -169,11 +174,18 @@ async fn read_all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Ve
 
 /// A process group that is killed unless it is let go.
 #[must_use = "dropping it kills the group"]
-struct Group(Option<Pid>);
+pub(crate) struct Group(Option<Pid>);
 
 impl Group {
-    fn of(leader: &Child) -> Self {
+    pub(crate) fn of(leader: &Child) -> Self {
         Self(leader.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone already needs no signal.
+            let _ = killpg(group, signal);
+        }
     }
 
     fn let_go(mut self) {
@@ -183,9 +195,6 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // A group that is gone already needs no killing.
-            let _ = killpg(group, Signal::SIGKILL);
-        }
+        self.signal(Signal::SIGKILL);
     }
 }

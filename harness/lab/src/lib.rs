@@ -7,6 +7,7 @@ pub mod clock;
 pub mod machine;
 pub mod wait;
 
+mod beside;
 mod capture;
 mod client;
 mod command;
@@ -32,8 +33,9 @@ mod verdicts;
 mod words;
 mod zombie;
 
+pub use beside::Beside;
 pub use capture::{Capture, Captured, CapturedPacket};
-pub use client::request;
+pub use client::Client;
 pub use command::Finished;
 pub use decode::{Decoded, Kind, Query, Quoted, decode};
 pub use error::{During, LabError, LabErrors};

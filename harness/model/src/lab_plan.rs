@@ -167,6 +167,8 @@ pub enum ServiceKind {
 pub enum Speaks {
     /// Connects, sends a line, and reads something back.
     Tcp,
+    /// Keeps one connection, sends a line for each request, and reads it back.
+    Session,
     /// A GET over a new connection.
     Http,
     /// A datagram, and the same back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use scandrill_lab::{Host, clock, request, wait};
+use scandrill_lab::{Client, Host, clock, wait};
 use scandrill_model::What;
 
 use super::{Actor, Deed, Stage};
@@ -15,10 +15,21 @@ use crate::run::{Trouble, Troubled};
 /// How long an ordinary client waits: long enough for one retransmitted SYN (1 s, RFC 6298), not for a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Makes one request; the inner error says in a few words why it was not served.
+/// Makes one request, as a client that has not asked before; the inner error says in a few words why it was not served.
 pub async fn once(green: &GreenPlan, target: IpAddr, host: &Host) -> Result<Result<(), String>, Trouble> {
-    let (speaks, source, port) = (green.speaks, green.source, green.port);
-    host.spawn(move || request(speaks, source, target, port, PATIENCE)).await.trouble("running a client")
+    ask(client(green, target), host).await.map(|(_, answered)| answered)
+}
+
+fn client(green: &GreenPlan, target: IpAddr) -> Client {
+    Client::new(green.speaks, green.source, target, green.port)
+}
+
+async fn ask(mut client: Client, host: &Host) -> Result<(Client, Result<(), String>), Trouble> {
+    let asked = host.spawn(async move || {
+        let answered = client.request(PATIENCE).await;
+        (client, answered)
+    });
+    asked.await.trouble("running a client")
 }
 
 impl Actor for GreenPlan {
@@ -30,6 +41,10 @@ impl Actor for GreenPlan {
         &self.after
     }
 
+    fn around(&self) -> &[String] {
+        &self.around
+    }
+
     fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>> {
         async move { run(self, stage).await.map(|()| Deed::Told) }.boxed_local()
     }
@@ -39,13 +54,21 @@ impl Actor for GreenPlan {
 async fn run(green: &GreenPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
     let host = stage.lab.host(&green.host).trouble("finding a host")?;
     stage.log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
-    let start = clock::now();
+    let mut client = client(green, stage.plan.target);
+    let mut start = clock::now();
     let (mut failures, mut latencies_us) = (Vec::new(), Vec::new());
     for index in 0..green.count {
         wait::until_moment(start + Duration::from(green.interval) * index).await;
         let began = clock::now();
-        failures.push(once(green, stage.plan.target, host).await?.err());
+        let answered;
+        (client, answered) = ask(client, host).await?;
+        failures.push(answered.err());
         latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
+        if index == 0 && !green.around.is_empty() {
+            stage.begun(&green.name);
+            stage.until_finished(&green.around).await;
+            start = clock::now();
+        }
     }
     stage.log.emit(What::Requests { actor: green.name.clone(), failures, latencies_us });
     Ok(())

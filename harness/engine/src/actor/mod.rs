@@ -24,6 +24,11 @@ pub trait Actor {
     /// Who must have finished before.
     fn after(&self) -> &[String];
 
+    /// Who acts between its own beginning, which it tells by [`Stage::begun`], and its end.
+    fn around(&self) -> &[String] {
+        &[]
+    }
+
     /// Acts to its end, and tells the log.
     fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>>;
 }
@@ -58,20 +63,50 @@ pub struct Stage<'a> {
     pub log: &'a Log,
     /// What reads large scans inside the kernel, where that can be had.
     pub verdicts: Option<&'a VerdictSource>,
-    finished: watch::Sender<BTreeSet<String>>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far actors are, by name.
+#[derive(Default)]
+struct Progress {
+    begun: BTreeSet<String>,
+    finished: BTreeSet<String>,
 }
 
 impl<'a> Stage<'a> {
     /// A stage on which nobody has acted.
     pub fn new(plan: &'a Plan, lab: &'a Lab, log: &'a Log, verdicts: Option<&'a VerdictSource>) -> Self {
-        Self { plan, lab, log, verdicts, finished: watch::Sender::default() }
+        Self { plan, lab, log, verdicts, progress: watch::Sender::default() }
+    }
+
+    /// Lets those act around whom `actor` acts.
+    pub fn begun(&self, actor: &str) {
+        self.progress.send_modify(|progress| progress.begun.extend([actor.to_owned()]));
     }
 
     /// Waits until all of `actors` have finished.
     pub async fn until_finished(&self, actors: &[String]) {
-        let all = |finished: &BTreeSet<String>| actors.iter().all(|actor| finished.contains(actor));
+        self.until(|progress| actors.iter().all(|actor| progress.finished.contains(actor))).await;
+    }
+
+    /// Waits until an actor's turn has come.
+    async fn until_turn_of(&self, actor: &dyn Actor) {
+        let name = actor.name();
+        let around =
+            actors(self.plan).into_iter().filter(|other| other.around().iter().any(|one| one == name));
+        let outer: Vec<&str> = around.map(Actor::name).collect();
+        self.until_finished(actor.after()).await;
+        self.until(|progress| outer.iter().all(|other| progress.begun.contains(*other))).await;
+    }
+
+    fn finished(&self, actor: &str) {
+        self.begun(actor);
+        self.progress.send_modify(|progress| progress.finished.extend([actor.to_owned()]));
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Progress) -> bool) {
         // The sender is the stage's own, so it does not go away.
-        let _ = self.finished.subscribe().wait_for(all).await;
+        let _ = self.progress.subscribe().wait_for(is_so).await;
     }
 }
 
@@ -87,8 +122,8 @@ pub async fn act<'a>(stage: &'a Stage<'a>) -> Result<Vec<Deed<'a>>, Trouble> {
 }
 
 async fn in_turn<'a>(actor: &'a dyn Actor, stage: &'a Stage<'a>) -> Result<Deed<'a>, Trouble> {
-    stage.until_finished(actor.after()).await;
+    stage.until_turn_of(actor).await;
     let deed = actor.act(stage).await?;
-    stage.finished.send_modify(|finished| finished.extend([actor.name().to_owned()]));
+    stage.finished(actor.name());
     Ok(deed)
 }

@@ -37,7 +37,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
 fn check_client(green: &Green, services: &[ServicePlan]) -> Result<(), Unobservable> {
     let (protocol, kind) = match green.speaks {
         Speaks::Ping => return Ok(()),
-        Speaks::Tcp => (Protocol::Tcp, ServiceKind::Banner),
+        Speaks::Tcp | Speaks::Session => (Protocol::Tcp, ServiceKind::Banner),
         Speaks::Http => (Protocol::Tcp, ServiceKind::Http),
         Speaks::Udp => (Protocol::Udp, ServiceKind::Echo),
         Speaks::Dns => (Protocol::Udp, ServiceKind::Dns),

@@ -201,6 +201,8 @@ pub struct GreenPlan {
     pub interval: Millis,
     /// Who must have finished.
     pub after: Vec<String>,
+    /// Who acts after its first request and before the others.
+    pub around: Vec<String>,
     /// What it is expected to get.
     pub expect: GreenExpectation,
 }
@@ -438,6 +440,7 @@ impl Planner<'_> {
             count: green.count,
             interval: green.interval,
             after: green.after.clone(),
+            around: green.around.clone(),
             expect: green.expect,
         })
     }

@@ -23,6 +23,10 @@ pub struct OperatorPlan {
     pub changes: bool,
     /// Who must have finished.
     pub after: Vec<String>,
+    /// Who acts while it runs.
+    pub around: Vec<String>,
+    /// What it says when it is ready.
+    pub ready: Option<String>,
     /// What it must come to.
     pub expect: OperatorExpectation,
 }
@@ -53,6 +57,8 @@ impl Planner<'_> {
             command: command(&operator.run, &known),
             changes: operator.changes,
             after: operator.after.clone(),
+            around: operator.around.clone(),
+            ready: operator.ready.clone(),
             expect: operator.expect.clone(),
         };
         self.scenario.operators.iter().map(plan).collect()

@@ -6,9 +6,9 @@ use scandrill_model::{GreenExpectation, OperatorExpectation, RedExpectation};
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
-use super::Scenario;
 use super::expect::{self, Located};
 use super::file::PredictsTable;
+use super::{Green, Operator, Red, Scenario};
 
 /// The kinds of actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
@@ -33,30 +33,41 @@ pub struct Actor<'a> {
     pub host: &'a str,
     /// Who must have finished before.
     pub after: &'a [String],
+    /// Who acts between its own beginning and end.
+    pub around: &'a [String],
     /// Its place in the file.
     pub span: &'a Range<usize>,
-}
-
-macro_rules! actors {
-    ($actors:expr, $kind:expr) => {
-        $actors.iter().map(|actor| Actor {
-            name: &actor.name,
-            kind: $kind,
-            host: &actor.host,
-            after: &actor.after,
-            span: &actor.span,
-        })
-    };
 }
 
 impl Scenario {
     /// All actors, kind by kind, each kind in the order of the file.
     pub fn actors(&self) -> Vec<Actor<'_>> {
         let mut actors = Vec::new();
-        actors.extend(actors!(self.reds, Kind::Red));
-        actors.extend(actors!(self.greens, Kind::Green));
-        actors.extend(actors!(self.operators, Kind::Operator));
+        actors.extend(self.reds.iter().map(Red::as_actor));
+        actors.extend(self.greens.iter().map(Green::as_actor));
+        actors.extend(self.operators.iter().map(Operator::as_actor));
         actors
+    }
+}
+
+impl Red {
+    fn as_actor(&self) -> Actor<'_> {
+        let Self { name, host, after, span, .. } = self;
+        Actor { name, kind: Kind::Red, host, after, around: &[], span }
+    }
+}
+
+impl Green {
+    fn as_actor(&self) -> Actor<'_> {
+        let Self { name, host, after, around, span, .. } = self;
+        Actor { name, kind: Kind::Green, host, after, around, span }
+    }
+}
+
+impl Operator {
+    fn as_actor(&self) -> Actor<'_> {
+        let Self { name, host, after, around, span, .. } = self;
+        Actor { name, kind: Kind::Operator, host, after, around, span }
     }
 }
 

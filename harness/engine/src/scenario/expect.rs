@@ -114,7 +114,7 @@ pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).multi_line(true).build()
 }
 
-fn is_pattern(text: &str) -> Result<String, Wrong> {
+pub fn is_pattern(text: &str) -> Result<String, Wrong> {
     let Err(error) = pattern(text) else { return Ok(text.to_owned()) };
     let why = error.to_string();
     let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");

@@ -499,7 +499,8 @@ pub struct GreenTable {
     pub host: Option<At<String>>,
     /// Its address, inside a range of its host; chosen by default.
     pub source: Option<At<String>>,
-    /// What it does: "http tcp/80", "tcp tcp/22", "udp udp/7", "dns udp/53" or "ping".
+    /// What it does: "http tcp/80", "tcp tcp/22", "udp udp/7", "dns udp/53" or "ping"; with "session tcp/22" all its
+    /// requests are lines over one connection, each of which comes back.
     pub client: At<String>,
     /// Requests per time, e.g. "1/s"; "10/s" by default.
     pub rate: Option<At<String>>,
@@ -507,6 +508,9 @@ pub struct GreenTable {
     pub count: Option<At<u32>>,
     /// Actors that must have finished before; none by default.
     pub after: Option<Vec<At<String>>>,
+    /// Actors that act between its first request and the second.
+    #[serde(default)]
+    pub around: Vec<At<String>>,
     /// What it is expected to get.
     #[serde(default)]
     pub expect: GreenExpect,
@@ -546,6 +550,12 @@ pub struct OperatorTable {
     pub needs: Vec<At<String>>,
     /// Actors that must have finished before; none by default.
     pub after: Option<Vec<At<String>>>,
+    /// Actors that act while it runs: they start once it is ready, and when they have finished, it is interrupted as by
+    /// Ctrl-C.
+    #[serde(default)]
+    pub around: Vec<At<String>>,
+    /// A regular expression: it is ready once this is in its output. With `around` alone.
+    pub ready: Option<At<String>>,
     /// What its commands must come to.
     #[serde(default)]
     pub expect: OperatorExpect,

@@ -306,6 +306,8 @@ pub struct Green {
     pub interval: Millis,
     /// Who must have finished.
     pub after: Vec<String>,
+    /// Who acts after its first request and before the others.
+    pub around: Vec<String>,
     /// What it is expected to get.
     pub expect: GreenExpectation,
     /// Its place in the file.

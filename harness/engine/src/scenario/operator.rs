@@ -6,7 +6,7 @@ use scandrill_model::{Need, OperatorExpectation};
 
 use super::expect::{self, Located, at};
 use super::file::{At, OperatorTable};
-use super::read::name_of;
+use super::read::{name_of, names};
 use super::words::Wrong;
 
 /// Where an administrator works unless the file says otherwise.
@@ -27,6 +27,10 @@ pub struct Operator {
     pub needs: Vec<Need>,
     /// Who must have finished.
     pub after: Vec<String>,
+    /// Who acts while it runs.
+    pub around: Vec<String>,
+    /// What it says when it is ready, a regular expression; with others around which it runs.
+    pub ready: Option<String>,
     /// What its commands must come to.
     pub expect: OperatorExpectation,
     /// Its place in the file.
@@ -48,10 +52,17 @@ fn operator(index: usize, table: &At<OperatorTable>) -> Located<Operator> {
         run: at(&table.run, |text| commands(text))?,
         changes: table.changes,
         needs: table.needs.iter().map(|need| self::need(&need.value)).collect(),
-        after: table.after.iter().flatten().map(|name| name.value.clone()).collect(),
+        after: names(table.after.iter().flatten()),
+        around: names(&table.around),
+        ready: table.ready.as_ref().map(|text| at(text, |text| expect::is_pattern(text))).transpose()?,
         expect: OperatorExpectation { exit: expect.exit.or(Some(0)), ..expect },
         span: table.run.span.clone(),
     };
+    if let (Some(ready), true) = (&table.ready, operator.around.is_empty()) {
+        let wrong =
+            Wrong::new("nobody waits until it is ready", "say around = [\"red\"], too, or leave it out");
+        return Err((ready.span.clone(), wrong));
+    }
     if operator.changes && operator.host != HOST {
         let help = "leave `changes` out: only the target's rules are read back";
         return Err((span, Wrong::new(format!("`{}` does not work on the target", operator.name), help)));

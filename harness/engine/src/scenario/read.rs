@@ -343,10 +343,15 @@ fn green(index: usize, table: &GreenTable) -> Located<Green> {
             .transpose()?
             .unwrap_or(10),
         interval: interval.unwrap_or(Millis(100)),
-        after: table.after.iter().flatten().map(|name| name.value.clone()).collect(),
+        after: names(table.after.iter().flatten()),
+        around: names(&table.around),
         expect: expect::green(&table.expect)?,
         span: table.client.span.clone(),
     })
+}
+
+pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a At<String>>) -> Vec<String> {
+    names.into_iter().map(|name| name.value.clone()).collect()
 }
 
 /// Clients are people, or machines that behave.
@@ -371,8 +376,11 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
             let wrong = Wrong::new(format!("two actors are named `{}`", actor.name), "rename one");
             return Err((actor.span.clone(), wrong));
         }
-        if let Some(missing) =
-            actor.after.iter().find(|other| !actors.iter().any(|actor| actor.name == *other))
+        if let Some(missing) = actor
+            .after
+            .iter()
+            .chain(actor.around)
+            .find(|other| !actors.iter().any(|actor| actor.name == *other))
         {
             let known: Vec<&str> = actors.iter().map(|actor| actor.name).collect();
             let help = format!("known: {}", known.join(", "));
@@ -448,21 +456,27 @@ fn place_of(text: &str, word: &str) -> Range<usize> {
     text.find(word).map_or(0..0, |start| start..start + word.len())
 }
 
-/// Nobody waits for himself, by whatever way round.
+/// Nobody waits for himself, by whatever way round. Who acts while another does starts after it, and ends before.
 fn check_order(actors: &[Actor<'_>]) -> Located<()> {
-    let mut finished: BTreeSet<&str> = BTreeSet::new();
+    let (mut started, mut finished) = (BTreeSet::new(), BTreeSet::new());
     while finished.len() < actors.len() {
-        let is_ready = |actor: &&Actor<'_>| {
-            !finished.contains(actor.name)
-                && actor.after.iter().all(|other| finished.contains(other.as_str()))
-        };
-        let ready: Vec<&str> = actors.iter().filter(is_ready).map(|actor| actor.name).collect();
-        if ready.is_empty() {
+        let before = (started.len(), finished.len());
+        for actor in actors {
+            let all = |names: &[String]| names.iter().all(|name| finished.contains(name.as_str()));
+            let mut others = actors.iter().filter(|other| other.around.iter().any(|name| name == actor.name));
+            if all(actor.after) && others.all(|other| started.contains(other.name)) {
+                started.insert(actor.name);
+            }
+            if started.contains(actor.name) && all(actor.around) {
+                finished.insert(actor.name);
+            }
+        }
+        if before == (started.len(), finished.len()) {
             let stuck = actors.iter().find(|actor| !finished.contains(actor.name));
             let span = stuck.map(|actor| actor.span.clone()).unwrap_or_default();
-            return Err((span, Wrong::new("actors wait for each other", "break the circle of `after`")));
+            let help = "break the circle of `after` and `around`";
+            return Err((span, Wrong::new("actors wait for each other", help)));
         }
-        finished.extend(ready);
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ pub fn client(text: &str) -> Result<(Speaks, u16), Wrong> {
     }
     let (protocol, port) = address(at.trim())?;
     let over = match speaks {
-        Speaks::Tcp | Speaks::Http => Protocol::Tcp,
+        Speaks::Tcp | Speaks::Session | Speaks::Http => Protocol::Tcp,
         Speaks::Udp | Speaks::Dns => Protocol::Udp,
         Speaks::Ping => Protocol::Icmp,
     };

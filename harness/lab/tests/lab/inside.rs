@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Finished, Host, Inside, Lab, LabError, backend_program, choose_backend, create_in, machine, request,
+    Client, Finished, Host, Inside, Lab, LabError, backend_program, choose_backend, create_in, machine,
     start_services, wait,
 };
 use scandrill_model::{Backend, CommandLine, Protocol, ServiceKind, ServicePlan, Speaks};
@@ -74,7 +74,7 @@ async fn served(plan: scandrill_model::LabPlan, askers: &[&str]) -> Done {
     let lab = Lab::build(&plan).await?;
     let _services = start_services(lab.host("target")?, &SERVICES).await?;
     for asker in askers {
-        for speaks in [Speaks::Tcp, Speaks::Http, Speaks::Udp, Speaks::Dns, Speaks::Ping] {
+        for speaks in [Speaks::Tcp, Speaks::Session, Speaks::Http, Speaks::Udp, Speaks::Dns, Speaks::Ping] {
             for (index, target) in TARGET.iter().enumerate() {
                 let source = own_address(asker, index);
                 ask(lab.host(asker)?, speaks, source, target)
@@ -95,13 +95,13 @@ pub fn own_address(asker: &str, family: usize) -> IpAddr {
 pub async fn ask(host: &Host, speaks: Speaks, source: IpAddr, target: &str) -> Result<(), String> {
     let target: IpAddr = target.parse().unwrap();
     let port = match speaks {
-        Speaks::Tcp => 22,
+        Speaks::Tcp | Speaks::Session => 22,
         Speaks::Http => 80,
         Speaks::Udp => 7,
         Speaks::Dns => 53,
         Speaks::Ping => 0,
     };
-    let task = host.spawn(async move || request(speaks, source, target, port, PATIENCE).await);
+    let task = host.spawn(async move || Client::new(speaks, source, target, port).request(PATIENCE).await);
     task.await.map_err(|error| error.to_string())?
 }
 

@@ -193,7 +193,7 @@ async fn many_addresses() -> Done {
         "fd00:198:18:64:ffff:ffff:ffff:ffff",
     ];
     for address in addresses {
-        for speaks in [Speaks::Tcp, Speaks::Http, Speaks::Udp, Speaks::Dns, Speaks::Ping] {
+        for speaks in [Speaks::Tcp, Speaks::Session, Speaks::Http, Speaks::Udp, Speaks::Dns, Speaks::Ping] {
             let source = inside::own_address("red", usize::from(address.contains(':')));
             let answered = inside::ask(lab.host("red")?, speaks, source, address).await;
             answered.map_err(|error| format!("{speaks} to {address}: {error}"))?;

@@ -261,7 +261,7 @@ fn clients(plan: &Plan, events: &[Event]) -> Vec<ClientSeen> {
 
 fn protocol_of(speaks: Speaks) -> Protocol {
     match speaks {
-        Speaks::Tcp | Speaks::Http => Protocol::Tcp,
+        Speaks::Tcp | Speaks::Session | Speaks::Http => Protocol::Tcp,
         Speaks::Udp | Speaks::Dns => Protocol::Udp,
         Speaks::Ping => Protocol::Icmp,
     }

@@ -213,14 +213,19 @@ fn green(green: &GreenPlan) -> Vec<String> {
         green.source,
         green.host,
         green.interval.0,
-        waits(&green.after)
+        waits(&green.after) + &surrounds(&green.around)
     );
     std::iter::once(first).chain(green_expectation(&green.expect).iter().map(expected)).collect()
 }
 
 fn operator(operator: &OperatorPlan) -> Vec<String> {
     let changes = if operator.changes { ", which changes the defense" } else { "" };
-    let first = format!("{}: on {}{changes}{}", operator.name, operator.host, waits(&operator.after));
+    let first = format!(
+        "{}: on {}{changes}{}",
+        operator.name,
+        operator.host,
+        waits(&operator.after) + &surrounds(&operator.around)
+    );
     let expected = operator_expectation(&operator.expect);
     let typed = operator.run.trim().lines().map(|line| format!("  # {line}"));
     std::iter::once(first).chain(typed).chain(expected.iter().map(self::expected)).collect()
@@ -228,6 +233,10 @@ fn operator(operator: &OperatorPlan) -> Vec<String> {
 
 fn waits(after: &[String]) -> String {
     if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) }
+}
+
+fn surrounds(around: &[String]) -> String {
+    if around.is_empty() { String::new() } else { format!(", around {}", around.join(" and ")) }
 }
 
 fn expected(what: &String) -> String {
