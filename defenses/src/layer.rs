@@ -79,6 +79,8 @@ pub enum Preset {
     Number(u64),
     /// A word.
     Word(&'static str),
+    /// The tool of the scenario's case.
+    Tool,
     /// It is not set.
     Nothing,
 }
@@ -88,6 +90,7 @@ impl fmt::Display for Preset {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Word(word) => f.write_str(word),
+            Self::Tool => f.write_str("the case's"),
             Self::Nothing => f.write_str("none"),
         }
     }

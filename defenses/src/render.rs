@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
-use scandrill_model::{Family, Loader, PortSet, Step};
+use scandrill_model::{Family, Loader, PortSet, Step, Tool};
 
 use crate::error::DefenseError;
 use crate::settings::{Services, Settings};
@@ -27,6 +27,32 @@ macro_rules! rules_file {
     };
 }
 pub(crate) use rules_file;
+
+/// The same rules for both tools.
+#[derive(Clone, Copy, Debug)]
+pub struct Twins {
+    /// In iptables-save format, rendered once for each family.
+    pub iptables: RulesFile,
+    /// One table for both families.
+    pub nftables: RulesFile,
+}
+
+/// Embeds `NAME.rules` and `NAME.nft` of `rules/`.
+macro_rules! twins {
+    ($name:literal) => {
+        $crate::render::Twins {
+            iptables: $crate::render::RulesFile {
+                name: concat!($name, ".rules"),
+                text: include_str!(concat!("../../rules/", $name, ".rules")),
+            },
+            nftables: $crate::render::RulesFile {
+                name: concat!($name, ".nft"),
+                text: include_str!(concat!("../../rules/", $name, ".nft")),
+            },
+        }
+    };
+}
+pub(crate) use twins;
 
 const APPEND: RulesFile = RulesFile { name: "append.sh", text: include_str!("../rules/append.sh") };
 
@@ -69,6 +95,22 @@ pub fn append(
     let text = render(layer, APPEND, &context! { v4, v6 })?;
     let loader = Loader::Script { backend: settings.site().backend };
     Ok(Step::Load { loader, text, origin: file.name.to_owned() })
+}
+
+/// A step that gives one of the twins to the tool of the settings. `context` is asked for each family by itself, or for
+/// both together by `None`; the rules files know the family as `family`.
+pub fn install(
+    layer: &str,
+    settings: &Settings,
+    twins: Twins,
+    context: impl Fn(Option<Family>) -> Value,
+) -> Result<Step, DefenseError> {
+    match settings.tool() {
+        Tool::Nftables => load(layer, Loader::Nft, twins.nftables, &context(None)),
+        Tool::Iptables => append(layer, settings, twins.iptables, |family| {
+            context! { family => family.to_string(), ..context(Some(family)) }
+        }),
+    }
 }
 
 /// Services as rules files walk over them: `allow.tcp` is a list of ranges with `first` and `last`.

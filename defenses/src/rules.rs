@@ -284,12 +284,17 @@ fn family_told_by(line: &str) -> Option<Family> {
 
 #[cfg(test)]
 mod tests {
-    use scandrill_model::Backend;
+    use scandrill_model::{Backend, Tool};
 
     use super::*;
 
     fn load(origin: &str, text: &str) -> Vec<(Loader, String)> {
-        let site = Site { backend: Backend::Nft, services: Vec::new(), interface: "eth0".to_owned() };
+        let site = Site {
+            backend: Backend::Nft,
+            tool: Tool::Iptables,
+            services: Vec::new(),
+            interface: "eth0".to_owned(),
+        };
         let format = detect(origin, text).unwrap();
         let loads = steps(origin, text, format, &site).into_iter().filter_map(|step| match step {
             Step::Load { loader, text, .. } => Some((loader, text)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use scandrill_model::{PortSet, Protocol, ServicePlan};
+use scandrill_model::{PortSet, Protocol, ServicePlan, Tool};
 use serde_json::Value as Json;
 
 use crate::error::{DefenseError, help};
@@ -75,6 +75,11 @@ impl Settings {
     /// A word; empty when it is not set.
     pub fn word(&self, name: &str) -> &str {
         if let Some(Value::Word(word)) = self.values.get(name) { word } else { "" }
+    }
+
+    /// What installs the layer.
+    pub fn tool(&self) -> Tool {
+        self.word("tool").parse().unwrap_or_default()
     }
 
     /// Services; none when they are not set.
@@ -151,6 +156,7 @@ fn preset(parameter: &Parameter, site: &Site) -> Option<Value> {
     match parameter.default {
         Preset::Number(number) => Some(Value::Number(number)),
         Preset::Word(word) => read(parameter.kind, &Json::from(word), site),
+        Preset::Tool => Some(Value::Word(site.tool.to_string())),
         Preset::Nothing => None,
     }
 }
@@ -199,7 +205,7 @@ mod tests {
         let service = |protocol, port| ServicePlan { protocol, port, kind: ServiceKind::Banner };
         let services =
             vec![service(Protocol::Tcp, 80), service(Protocol::Tcp, 22), service(Protocol::Udp, 53)];
-        Site { backend: Backend::Nft, services, interface: "eth0".to_owned() }
+        Site { backend: Backend::Nft, tool: Tool::Iptables, services, interface: "eth0".to_owned() }
     }
 
     fn settings(name: &str, given: &[(&str, Json)]) -> Result<Settings, DefenseError> {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use scandrill_model::{Backend, Need, ServicePlan, Step};
+use scandrill_model::{Backend, Need, ServicePlan, Step, Tool};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DefenseError, help};
+use crate::layer::{Parameter, Preset};
 use crate::layers::{find, layers};
 use crate::settings::Settings;
 
@@ -19,11 +20,24 @@ pub struct LayerSpec {
     pub parameters: BTreeMap<String, serde_json::Value>,
 }
 
+impl LayerSpec {
+    /// Whether the case says what installs it: its layer exists for both tools, and nothing is set here. A layer that
+    /// nobody knows is a mistake of another kind.
+    pub fn takes_the_cases_tool(&self) -> bool {
+        let asks = |parameter: &Parameter| {
+            parameter.default == Preset::Tool && !self.parameters.contains_key(parameter.name)
+        };
+        find(&self.layer).is_none_or(|layer| layer.parameters().iter().any(asks))
+    }
+}
+
 /// What a layer may know of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// Which back end its iptables commands are.
     pub backend: Backend,
+    /// What installs the layers that exist for both tools.
+    pub tool: Tool,
     /// What it serves.
     pub services: Vec<ServicePlan>,
     /// The interface that faces everyone else.
@@ -63,7 +77,12 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        Site { backend: Backend::Legacy, services: Vec::new(), interface: "eth0".to_owned() }
+        Site {
+            backend: Backend::Legacy,
+            tool: Tool::Iptables,
+            services: Vec::new(),
+            interface: "eth0".to_owned(),
+        }
     }
 
     fn specs(text: serde_json::Value) -> Vec<LayerSpec> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scandrill_defenses::{Layer, Preset, layers};
 use serde::Deserialize;
 
 use crate::house::{File, ends_in, exists, files, none, read};
@@ -54,9 +55,14 @@ fn every_scenario_says_what_it_shows() {
 
 #[test]
 fn the_house_has_the_scenarios_it_promises() {
-    for (folder, at_least) in
-        [("baseline/", 10), ("manual/", 12), ("hardened/", 2), ("evasion/", 10), ("must-fail/", 8)]
-    {
+    for (folder, at_least) in [
+        ("baseline/", 10),
+        ("manual/", 12),
+        ("hardened/", 2),
+        ("evasion/", 10),
+        ("policies/", 4),
+        ("must-fail/", 8),
+    ] {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();
         assert!(
             found >= at_least,
@@ -109,6 +115,39 @@ fn every_file_beside_a_scenario_is_used_by_one() {
         &unused.map(|file| file.path).collect::<Vec<_>>(),
         "name it in a scenario's `rules`, or take it away:",
     );
+}
+
+#[test]
+fn every_layer_that_two_tools_install_meets_one_expectation_with_both() {
+    let both: Vec<toml::Table> = scenarios()
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("must-fail/"))
+        .filter_map(|(_, file)| file.text.parse().ok())
+        .filter(is_for_both_tools)
+        .collect();
+    let twins = layers()
+        .iter()
+        .filter(|layer| layer.parameters().iter().any(|parameter| parameter.default == Preset::Tool));
+    let lacking = twins.filter(|layer| !both.iter().any(|table| has_as_the_case_says(table, **layer)));
+    none(
+        &lacking.map(|layer| layer.name().to_owned()).collect::<Vec<_>>(),
+        "write a scenario with tool = [\"iptables\", \"nftables\"] for each of these layers:",
+    );
+}
+
+fn is_for_both_tools(scenario: &toml::Table) -> bool {
+    let tools = scenario.get("tool").and_then(toml::Value::as_array);
+    tools.is_some_and(|tools| ["iptables", "nftables"].iter().all(|tool| tools.contains(&(*tool).into())))
+}
+
+/// Whether a scenario's defense has `layer`, installed by the case's tool.
+fn has_as_the_case_says(scenario: &toml::Table, layer: &dyn Layer) -> bool {
+    let defense =
+        scenario.get("target").and_then(|target| target.get("defense")).and_then(toml::Value::as_array);
+    let is_it = |table: &toml::Value| {
+        table.get("layer").and_then(toml::Value::as_str) == Some(layer.name()) && table.get("tool").is_none()
+    };
+    defense.is_some_and(|defense| defense.iter().any(is_it))
 }
 
 #[test]

@@ -54,7 +54,7 @@ const ALLOW: Parameter = Parameter {
 const TOOL: Parameter = Parameter {
     name: "tool",
     kind: Kind::OneOf(&["iptables", "nftables"]),
-    default: Preset::Word("iptables"),
+    default: Preset::Tool,
     doc: "what installs it: iptables and ip6tables of the case's back end, or one nftables table",
 };
 

@@ -1,12 +1,12 @@
 //! Closed ports that answer at a limited rate: what a scanner must be patient with.
 
 use minijinja::context;
-use scandrill_model::{Loader, Step};
+use scandrill_model::Step;
 
 use super::{ALLOW, TOOL};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, rules_file, services};
+use crate::render::{install, services, twins};
 use crate::settings::Settings;
 
 /// Lets closed ports answer so many times a second.
@@ -44,13 +44,7 @@ impl Layer for RateLimit {
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
         let allow = services(&settings.services("allow"));
         let (pps, burst) = (settings.number("pps"), settings.number("burst"));
-        let step = if settings.word("tool") == "nftables" {
-            load(self.name(), Loader::Nft, rules_file!("rate-limit.nft"), &context! { allow, pps, burst })
-        } else {
-            append(self.name(), settings, rules_file!("rate-limit.rules"), |family| {
-                context! { allow => allow.clone(), pps, burst, family => family.to_string() }
-            })
-        };
-        Ok(vec![step?])
+        let context = context! { allow, pps, burst };
+        Ok(vec![install(self.name(), settings, twins!("rate-limit"), |_| context.clone())?])
     }
 }

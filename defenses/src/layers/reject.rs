@@ -1,13 +1,13 @@
 //! A refusal, aloud, for everything but services.
 
 use minijinja::context;
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Step};
 use strum::{Display, EnumString};
 
 use super::{ALLOW, PROTOCOL, TOOL};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, rules_file, services};
+use crate::render::{install, services, twins};
 use crate::settings::Settings;
 
 /// Refuses what is not allowed.
@@ -80,19 +80,10 @@ impl Layer for Reject {
         }
         let allow = services(&settings.services("allow"));
         let refusals = refusals(protocol, with);
-        let step = if settings.word("tool") == "nftables" {
-            let refusals = nft(&refusals);
-            load(self.name(), Loader::Nft, rules_file!("reject.nft"), &context! { allow, protocol, refusals })
-        } else {
-            append(self.name(), settings, rules_file!("reject.rules"), |family| {
-                context! {
-                    allow => allow.clone(),
-                    protocol,
-                    family => family.to_string(),
-                    refusals => iptables(&refusals, family),
-                }
-            })
-        };
+        let step = install(self.name(), settings, twins!("reject"), |family| {
+            let refusals = family.map_or_else(|| nft(&refusals), |family| iptables(&refusals, family));
+            context! { allow => allow.clone(), protocol, refusals }
+        });
         Ok(vec![step?])
     }
 }

@@ -4,12 +4,12 @@
 //! as IPv4's. ip6tables' target does not have that mistake.
 
 use minijinja::context;
-use scandrill_model::{Loader, Step};
+use scandrill_model::Step;
 
 use super::TOOL;
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, rules_file};
+use crate::render::{install, twins};
 use crate::settings::Settings;
 
 /// Answers SYNs in the target's place.
@@ -42,13 +42,7 @@ impl Layer for Synproxy {
         let strict =
             Step::Sysctl { key: "net.netfilter.nf_conntrack_tcp_loose".to_owned(), value: "0".to_owned() };
         let mss = settings.number("mss");
-        let rules = if settings.word("tool") == "nftables" {
-            load(self.name(), Loader::Nft, rules_file!("synproxy.nft"), &context! { mss })
-        } else {
-            append(self.name(), settings, rules_file!("synproxy.rules"), |family| {
-                context! { mss, family => family.to_string() }
-            })
-        };
-        Ok(vec![strict, rules?])
+        let rules = install(self.name(), settings, twins!("synproxy"), |_| context! { mss })?;
+        Ok(vec![strict, rules])
     }
 }

@@ -55,14 +55,19 @@ impl Sysctl {
 mod tests {
     use std::collections::BTreeMap;
 
-    use scandrill_model::Backend;
+    use scandrill_model::{Backend, Tool};
 
     use super::*;
     use crate::stack::Site;
 
     #[test]
     fn what_belongs_to_the_machine_is_refused_before_anything_is_built() {
-        let site = Site { backend: Backend::Nft, services: Vec::new(), interface: "eth0".to_owned() };
+        let site = Site {
+            backend: Backend::Nft,
+            tool: Tool::Iptables,
+            services: Vec::new(),
+            interface: "eth0".to_owned(),
+        };
         let given = BTreeMap::from([("net.netfilter.nf_conntrack_max".to_owned(), 262_144.into())]);
         let settings = Settings::read(&Sysctl, &given, &site).unwrap();
         let error = Sysctl.steps(&settings).unwrap_err().to_string();

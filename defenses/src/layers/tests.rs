@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scandrill_model::{Backend, Loader, Protocol, ServiceKind, ServicePlan, Step};
+use scandrill_model::{Backend, Loader, Protocol, ServiceKind, ServicePlan, Step, Tool};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -16,7 +16,7 @@ fn site(backend: Backend) -> Site {
         service(Protocol::Tcp, 80, ServiceKind::Http),
         service(Protocol::Udp, 53, ServiceKind::Dns),
     ];
-    Site { backend, services, interface: "eth0".to_owned() }
+    Site { backend, tool: Tool::Iptables, services, interface: "eth0".to_owned() }
 }
 
 fn steps(name: &str, given: &Json, site: &Site) -> Vec<Step> {
@@ -94,6 +94,7 @@ fn every_default_is_a_value_that_its_parameter_takes() {
             let given = match parameter.default {
                 Preset::Number(number) => json!({ parameter.name: number }),
                 Preset::Word(word) => json!({ parameter.name: word }),
+                Preset::Tool => json!({ parameter.name: "iptables" }),
                 Preset::Nothing => continue,
             };
             let explicit = steps(layer.name(), &given, &site(Backend::Nft));

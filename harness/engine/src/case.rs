@@ -1,8 +1,8 @@
-//! One scenario becomes cases: scanner × family × back end × repeat, each with a lab, a name and a seed.
+//! One scenario becomes cases: scanner × family × tool × back end × repeat, each with a lab, a name and a seed.
 
 use std::sync::Arc;
 
-use scandrill_model::{Backend, Family};
+use scandrill_model::{Backend, Family, Tool};
 
 use crate::scenario::{Scanner, Scenario};
 
@@ -15,6 +15,8 @@ pub struct Case {
     pub scanner: Option<Scanner>,
     /// Over which IP version.
     pub family: Family,
+    /// What installs the layers that exist for both tools.
+    pub tool: Tool,
     /// With which iptables back end.
     pub backend: Backend,
     /// Counted from 1.
@@ -22,10 +24,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// `manual/recent[nmap,v6]`; the back end and the repeat are named where there are several.
+    /// `manual/recent[nmap,v6]`; the tool, the back end and the repeat are named where there are several.
     pub fn name(&self) -> String {
         let mut parts: Vec<String> = self.scanner.iter().map(Scanner::to_string).collect();
         parts.push(self.family.to_string());
+        if self.scenario.tools.len() > 1 {
+            parts.push(self.tool.to_string());
+        }
         if self.scenario.backends.len() > 1 {
             parts.push(self.backend.to_string());
         }
@@ -56,14 +61,17 @@ pub fn expand(scenario: &Arc<Scenario>, only: &[Scanner]) -> Vec<Case> {
     let mut cases = Vec::new();
     for scanner in scanners {
         for &family in &scenario.families {
-            for &backend in &scenario.backends {
-                cases.extend((1..=scenario.repeat).map(|repeat| Case {
-                    scenario: Arc::clone(scenario),
-                    scanner,
-                    family,
-                    backend,
-                    repeat,
-                }));
+            for &tool in &scenario.tools {
+                for &backend in &scenario.backends {
+                    cases.extend((1..=scenario.repeat).map(|repeat| Case {
+                        scenario: Arc::clone(scenario),
+                        scanner,
+                        family,
+                        tool,
+                        backend,
+                        repeat,
+                    }));
+                }
             }
         }
     }

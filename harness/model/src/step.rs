@@ -20,6 +20,19 @@ pub enum Backend {
     Legacy,
 }
 
+/// Which program installs a defense that exists for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Display, EnumIter, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Tool {
+    /// iptables and ip6tables, of the case's back end.
+    #[default]
+    Iptables,
+    /// nft: one table for both families.
+    Nftables,
+}
+
 /// Something that must be there before a case can run; where it is missing, the case is skipped by this name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

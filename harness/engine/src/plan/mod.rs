@@ -329,6 +329,7 @@ impl Planner<'_> {
         let target = &self.scenario.target;
         let site = Site {
             backend: self.case.backend,
+            tool: self.case.tool,
             services: target.services.clone(),
             interface: target.interface.clone(),
         };

@@ -90,6 +90,9 @@ pub struct ScenarioFile {
     pub claim: Option<ClaimTable>,
     /// IP versions to run it over, each in its own lab: "v4", "v6". Both by default.
     pub family: Option<At<OneOrMany<String>>>,
+    /// What installs the layers that exist for both, each in its own lab: "iptables", "nftables". "iptables" by default.
+    /// A layer that sets its own `tool` keeps it.
+    pub tool: Option<At<OneOrMany<String>>>,
     /// iptables back ends to run it with, each in its own lab: "nft", "legacy". "nft" by default.
     pub backend: Option<At<OneOrMany<String>>>,
     /// How many times each case runs, each in its own lab with its own seed. 1 by default.

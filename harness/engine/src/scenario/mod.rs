@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
 use scandrill_model::{
     Backend, Family, GreenExpectation, Millis, PerMille, PortSet, Protocol, RedExpectation, ServicePlan,
-    Speaks, Technique,
+    Speaks, Technique, Tool,
 };
 use scandrill_scanners::{Detect, Evasion, Foreign, Order, Pace, SourceOwner, Timing, foreign_scanner};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub struct Scenario {
     pub claim: Option<Claim>,
     /// IP versions, each a case.
     pub families: Vec<Family>,
+    /// What installs the layers that exist for both tools, each a case.
+    pub tools: Vec<Tool>,
     /// Back ends, each a case.
     pub backends: Vec<Backend>,
     /// How often each case runs.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
-use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, is_lab_address};
+use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, Tool, is_lab_address};
 
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
@@ -58,12 +58,14 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
     let reds = red::reds(&raw.red)?;
     let greens = greens(&raw.green)?;
     let operators = operator::operators(&raw.operator)?;
+    let target = target(&raw.target, load)?;
     let mut scenario = Scenario {
         name: name.to_owned(),
         file: file.clone(),
         about: raw.about,
         claim: None,
         families: families(raw.family.as_ref(), &reds)?,
+        tools: tools(raw.tool.as_ref(), &target.defense)?,
         backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
         repeat: raw
             .repeat
@@ -73,7 +75,7 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
             .unwrap_or(1),
         slow: raw.slow,
         exclusive: raw.exclusive,
-        target: target(&raw.target, load)?,
+        target,
         loss: match &raw.link.loss {
             Some(loss) => at(loss, |text| words::share(text))?,
             None => PerMille::NONE,
@@ -115,6 +117,21 @@ fn families(asked: Option<&At<OneOrMany<String>>>, reds: &[Red]) -> Located<Vec<
             Err((span, Wrong::new(format!("no case can be run: {why}"), "name addresses of one IP version")))
         }
         _ => Ok(there),
+    }
+}
+
+/// iptables unless the file says otherwise; to name one where no layer asks for it would change nothing.
+fn tools(asked: Option<&At<OneOrMany<String>>>, defense: &[LayerSpec]) -> Located<Vec<Tool>> {
+    let tools = words_or(asked, "tool", &[Tool::Iptables])?;
+    match asked {
+        Some(asked) if !defense.iter().any(LayerSpec::takes_the_cases_tool) => {
+            let help = "leave `tool` out, or use a layer that has that parameter: scandrill list --layers";
+            Err((
+                asked.span.clone(),
+                Wrong::new("no layer of the defense is installed by the case's tool", help),
+            ))
+        }
+        _ => Ok(tools),
     }
 }
 
