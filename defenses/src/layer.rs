@@ -56,6 +56,10 @@ pub enum Kind {
     Name,
     /// `services`, which are the target's own, or a list such as `["tcp/22", "udp/53"]`.
     Services,
+    /// Port numbers, as `22,8000-8010`.
+    Ports,
+    /// `true` or `false`.
+    Switch,
     /// A kernel parameter's value: a number, a word or several numbers in one text.
     Sysctl,
 }
@@ -67,6 +71,8 @@ impl fmt::Display for Kind {
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
             Self::Name => f.write_str("a name of up to 31 letters, digits, - and _"),
             Self::Services => f.write_str("\"services\" or a list like [\"tcp/22\", \"udp/53\"]"),
+            Self::Ports => f.write_str("a text of ports like \"22,8000-8010\""),
+            Self::Switch => f.write_str("true or false"),
             Self::Sysctl => f.write_str("a number or a text of one line"),
         }
     }
@@ -81,6 +87,8 @@ pub enum Preset {
     Word(&'static str),
     /// The tool of the scenario's case.
     Tool,
+    /// `false`.
+    Off,
     /// It is not set.
     Nothing,
 }
@@ -91,6 +99,7 @@ impl fmt::Display for Preset {
             Self::Number(number) => write!(f, "{number}"),
             Self::Word(word) => f.write_str(word),
             Self::Tool => f.write_str("the case's"),
+            Self::Off => f.write_str("false"),
             Self::Nothing => f.write_str("none"),
         }
     }

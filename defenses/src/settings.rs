@@ -25,6 +25,10 @@ pub enum Value {
     Word(String),
     /// Services that are to be reached.
     Services(Services),
+    /// Ports of a protocol that another parameter names.
+    Ports(PortSet),
+    /// On or off.
+    Switch(bool),
 }
 
 /// Ports by protocol.
@@ -89,6 +93,16 @@ impl Settings {
         } else {
             Services::default()
         }
+    }
+
+    /// Ports; none when they are not set.
+    pub fn ports(&self, name: &str) -> PortSet {
+        if let Some(Value::Ports(ports)) = self.values.get(name) { ports.clone() } else { PortSet::default() }
+    }
+
+    /// Whether a switch is on; it is off when it is not set.
+    pub fn is_on(&self, name: &str) -> bool {
+        matches!(self.values.get(name), Some(Value::Switch(true)))
     }
 
     /// All that is set, by name.
@@ -157,6 +171,7 @@ fn preset(parameter: &Parameter, site: &Site) -> Option<Value> {
         Preset::Number(number) => Some(Value::Number(number)),
         Preset::Word(word) => read(parameter.kind, &Json::from(word), site),
         Preset::Tool => Some(Value::Word(site.tool.to_string())),
+        Preset::Off => Some(Value::Switch(false)),
         Preset::Nothing => None,
     }
 }
@@ -170,6 +185,10 @@ fn read(kind: Kind, json: &Json, site: &Site) -> Option<Value> {
             Some(Value::Services(Services::of(&site.services)))
         }
         Kind::Services => Services::read(json.as_array()?).map(Value::Services),
+        Kind::Ports => {
+            json.as_str()?.parse().ok().filter(|ports: &PortSet| !ports.is_empty()).map(Value::Ports)
+        }
+        Kind::Switch => json.as_bool().map(Value::Switch),
         Kind::Sysctl => match json {
             Json::Number(number) => Some(Value::Word(number.to_string())),
             Json::Bool(on) => Some(Value::Word(u8::from(*on).to_string())),

@@ -1,7 +1,9 @@
 //! The registry of layers: one file each, one line here.
 
+mod address;
 mod drop;
 mod hardened;
+mod limit;
 mod manual;
 mod none;
 mod rate_limit;
@@ -9,6 +11,7 @@ mod recent;
 mod reject;
 mod synproxy;
 mod sysctl;
+mod trap;
 
 use crate::layer::{Kind, Layer, Parameter, Preset};
 
@@ -19,6 +22,8 @@ static LAYERS: &[&dyn Layer] = &[
     &drop::Drop,
     &reject::Reject,
     &rate_limit::RateLimit,
+    &limit::Limit,
+    &trap::Trap,
     &synproxy::Synproxy,
     &manual::SYN_COOKIES,
     &manual::RECENT,

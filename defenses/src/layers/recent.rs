@@ -1,15 +1,82 @@
-//! A counter of new TCP packets per source, by the kernel's recent list: the manual's step 2 with its numbers free.
+//! A counter of new packets per source, by the kernel's recent list: the manual's step 2 with its numbers free; and its
+//! twin of nftables, which keeps the same stamps in a set whose elements time out.
 
-use minijinja::context;
-use scandrill_model::Step;
+use minijinja::{Value, context};
+use scandrill_model::{Family, Loader, Step};
 
+use super::TOOL;
+use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, rules_file};
+use crate::render::{append, load, ranges, rules_file};
 use crate::settings::Settings;
 
-/// xt_recent over both families.
+/// xt_recent over both families, or what counts alike in nftables.
 pub struct Recent;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "seconds",
+        // A day: longer windows outlast the list's memory in any case.
+        kind: Kind::Number { min: 1, max: 86_400 },
+        default: Preset::Number(60),
+        doc: "the window, in seconds; the ban ends when none of the source's packets is younger",
+    },
+    Parameter {
+        name: "hitcount",
+        // Greater ones fail to load on current kernels.
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: Preset::Number(10),
+        doc: "how many packets within the window are too many (kernels before 3.19 take 20 at most)",
+    },
+    Parameter {
+        name: "name",
+        kind: Kind::Name,
+        default: Preset::Word("DEFAULT"),
+        doc: "the list's name in /proc/net/xt_recent, where rules that share a name share their counts; with nftables \
+              the table's, where a second layer of that name replaces the first",
+    },
+    Parameter {
+        name: "order",
+        kind: Kind::OneOf(&["set-first", "update-first"]),
+        default: Preset::Word("set-first"),
+        doc: "which rule comes first: with set-first hitcount - 1 packets pass, and each that is dropped counts twice; \
+              with update-first hitcount pass",
+    },
+    Parameter {
+        name: "protocol",
+        kind: Kind::OneOf(&["tcp", "udp"]),
+        default: Preset::Word("tcp"),
+        doc: "whose new packets count",
+    },
+    Parameter {
+        name: "ports",
+        kind: Kind::Ports,
+        default: Preset::Nothing,
+        doc: "the destination ports that count and are dropped, like \"1-21,23\"; all by default",
+    },
+    Parameter {
+        name: "key",
+        kind: Kind::OneOf(&["source", "destination"]),
+        default: Preset::Word("source"),
+        doc: "whose address is listed (--rsource, --rdest); by destination all sources are counted as one",
+    },
+    PREFIX4,
+    PREFIX6,
+    Parameter {
+        name: "rttl",
+        kind: Kind::Switch,
+        default: Preset::Off,
+        doc: "tells packets of one address with another time to live, or hop limit, from one another (--rttl)",
+    },
+    Parameter {
+        name: "reap",
+        kind: Kind::Switch,
+        default: Preset::Off,
+        doc: "forgets the oldest entry once it is older than the window (--reap, iptables only)",
+    },
+    TOOL,
+];
 
 impl Layer for Recent {
     fn name(&self) -> &'static str {
@@ -17,51 +84,79 @@ impl Layer for Recent {
     }
 
     fn summary(&self) -> &'static str {
-        "drops a source that sends too many new TCP packets within a time, over both families; it cannot tell a \
-         scanner from a browser, and its list holds 100 sources"
+        "drops a source that sends too many new packets within a time, over both families; it cannot tell a scanner \
+         from a browser, and xt_recent's list holds 100 sources"
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        &[
-            Parameter {
-                name: "seconds",
-                // A day: longer windows outlast the list's memory in any case.
-                kind: Kind::Number { min: 1, max: 86_400 },
-                default: Preset::Number(60),
-                doc: "the window, in seconds; the ban ends when none of the source's packets is younger",
-            },
-            Parameter {
-                name: "hitcount",
-                // Greater ones fail to load on current kernels.
-                kind: Kind::Number { min: 1, max: 65_535 },
-                default: Preset::Number(10),
-                doc: "how many packets within the window are too many (kernels before 3.19 take 20 at most)",
-            },
-            Parameter {
-                name: "name",
-                kind: Kind::Name,
-                default: Preset::Word("DEFAULT"),
-                doc: "the list's name in /proc/net/xt_recent; rules that share a name share their counts",
-            },
-            Parameter {
-                name: "order",
-                kind: Kind::OneOf(&["set-first", "update-first"]),
-                default: Preset::Word("set-first"),
-                doc: "which rule comes first: with set-first hitcount - 1 packets pass, with update-first hitcount",
-            },
-        ]
+        PARAMETERS
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
-        let step = append(self.name(), settings, rules_file!("recent.rules"), |family| {
-            context! {
-                family => family.to_string(),
-                seconds => settings.number("seconds"),
-                hitcount => settings.number("hitcount"),
-                name => settings.word("name"),
-                order => settings.word("order"),
-            }
-        })?;
-        Ok(vec![step])
+        let step = if settings.word("tool") == "nftables" {
+            self.check(settings)?;
+            load(self.name(), Loader::Nft, rules_file!("recent.nft"), &ring(settings))
+        } else {
+            append(self.name(), settings, rules_file!("recent.rules"), |family| list(settings, family))
+        };
+        Ok(vec![step?])
+    }
+}
+
+impl Recent {
+    fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
+        if !settings.is_on("reap") {
+            return Ok(());
+        }
+        let why = "sets of nftables forget by themselves: leave `reap` out".to_owned();
+        Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
+    }
+}
+
+/// What xt_recent's rules are rendered with.
+fn list(settings: &Settings, family: Family) -> Value {
+    let side = if settings.word("key") == "destination" { " --rdest" } else { "" };
+    let mask = address::mask(settings, family).map(|mask| format!(" --mask {mask}")).unwrap_or_default();
+    let rttl = if settings.is_on("rttl") { " --rttl" } else { "" };
+    context! {
+        list => format!("--name {}{mask}{side}", settings.word("name")),
+        reap => if settings.is_on("reap") { " --reap" } else { "" },
+        rttl,
+        ..numbers(settings, family)
+    }
+}
+
+/// What the twin's rules are rendered with: a ring of as many stamps for each source as may be younger than the window
+/// when its next packet comes.
+fn ring(settings: &Settings) -> Value {
+    let judged_itself = u64::from(settings.word("order") == "set-first");
+    let families: Vec<Value> = [Family::V4, Family::V6].iter().map(|family| key(settings, *family)).collect();
+    let slots = settings.number("hitcount") - judged_itself;
+    context! { families, slots, name => settings.word("name"), ..numbers(settings, Family::V4) }
+}
+
+/// One family's key in nft: its type, and how it is made of a packet.
+fn key(settings: &Settings, family: Family) -> Value {
+    let side = if settings.word("key") == "destination" { "daddr" } else { "saddr" };
+    let ttl = match (settings.is_on("rttl"), family) {
+        (false, _) => "",
+        (true, Family::V4) => " . ip ttl",
+        (true, Family::V6) => " . ip6 hoplimit",
+    };
+    context! {
+        digit => address::digit(family),
+        kind => format!("{} {side}{ttl}", address::header(family)),
+        key => format!("{}{ttl}", address::nft(settings, family, side)),
+    }
+}
+
+fn numbers(settings: &Settings, family: Family) -> Value {
+    context! {
+        family => family.to_string(),
+        seconds => settings.number("seconds"),
+        hitcount => settings.number("hitcount"),
+        protocol => settings.word("protocol"),
+        order => settings.word("order"),
+        ports => ranges(&settings.ports("ports")),
     }
 }

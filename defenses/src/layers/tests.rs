@@ -95,6 +95,7 @@ fn every_default_is_a_value_that_its_parameter_takes() {
                 Preset::Number(number) => json!({ parameter.name: number }),
                 Preset::Word(word) => json!({ parameter.name: word }),
                 Preset::Tool => json!({ parameter.name: "iptables" }),
+                Preset::Off => json!({ parameter.name: false }),
                 Preset::Nothing => continue,
             };
             let explicit = steps(layer.name(), &given, &site(Backend::Nft));
@@ -160,6 +161,49 @@ fn what_gets_installed() {
 fn what_gets_installed_with_parameters() {
     for (name, layer, given) in [
         ("recent-update-first", "recent", json!({ "order": "update-first", "hitcount": 3, "name": "scans" })),
+        ("recent-nftables", "recent", json!({ "tool": "nftables", "hitcount": 4 })),
+        (
+            "recent-all",
+            "recent",
+            json!({
+                "protocol": "udp", "ports": "1-21,53", "key": "destination", "prefix4": 24, "prefix6": 64, "rttl": true,
+                "reap": true,
+            }),
+        ),
+        (
+            "recent-all-nftables",
+            "recent",
+            json!({
+                "protocol": "udp", "ports": "1-21,53", "key": "destination", "prefix4": 24, "prefix6": 64, "rttl": true,
+                "order": "update-first", "hitcount": 3, "tool": "nftables",
+            }),
+        ),
+        ("limit-icmp-nftables", "limit", json!({ "protocol": "icmp", "rate": 1, "tool": "nftables" })),
+        (
+            "limit-tcp-source",
+            "limit",
+            json!({ "protocol": "tcp", "rate": 10, "per": "minute", "key": "source" }),
+        ),
+        (
+            "limit-source-nftables",
+            "limit",
+            json!({ "key": "source", "prefix4": 24, "prefix6": 64, "tool": "nftables" }),
+        ),
+        (
+            "trap-touch",
+            "trap",
+            json!({ "refresh": "touch", "prefix4": 24, "prefix6": 64, "ports": "23,6000-6010" }),
+        ),
+        ("trap-always-nftables", "trap", json!({ "refresh": "always", "prefix6": 64, "tool": "nftables" })),
+        ("trap-port", "trap", json!({ "key": "source-port", "refresh": "always" })),
+        ("trap-handshake", "trap", json!({ "proof": "handshake", "ports": "23" })),
+        (
+            "trap-handshake-nftables",
+            "trap",
+            json!({
+                "proof": "handshake", "ports": "23", "key": "source-port", "refresh": "touch", "tool": "nftables",
+            }),
+        ),
         ("drop-tcp", "drop", json!({ "protocol": "tcp", "allow": ["tcp/22", "tcp/8000-8010"] })),
         ("drop-nftables", "drop", json!({ "tool": "nftables" })),
         ("reject-tcp-reset", "reject", json!({ "with": "tcp-reset" })),
