@@ -6,9 +6,9 @@
 use std::any::Any;
 use std::fs::File;
 use std::future::Future;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -24,16 +24,22 @@ use crate::{links, wait};
 /// How long the end of a host may take; its thread only has to drop what it holds.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// A handle to a host; clones are handles to the same one.
+/// A handle to a host; clones are handles to the same one, through all its lives.
 #[derive(Clone, Debug)]
 pub struct Host(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     name: String,
-    namespace: OwnedFd,
+    life: Mutex<Life>,
+}
+
+/// A host from one boot to the next.
+#[derive(Debug)]
+struct Life {
+    namespace: Arc<OwnedFd>,
     orders: UnboundedSender<Order>,
-    thread: Mutex<Option<Ending>>,
+    thread: Option<Ending>,
 }
 
 /// What a host's thread is told.
@@ -83,9 +89,8 @@ impl<T> Future for Task<T> {
     }
 }
 
-impl Host {
-    /// Makes a network namespace with nothing in it but a loopback interface that is down.
-    pub(crate) async fn start(name: &str) -> Result<Self, LabError> {
+impl Life {
+    async fn begin(name: &str) -> Result<Self, LabError> {
         let (orders, received) = unbounded_channel();
         let (tell_ready, ready) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
@@ -98,8 +103,29 @@ impl Host {
             })
             .during(|| format!("start the thread of host {name}"))?;
         let namespace = ready.await.map_err(|_| lost(name, "its start"))??;
-        let thread = Mutex::new(Some(Ending { ended, thread }));
-        Ok(Self(Arc::new(Shared { name: name.to_owned(), namespace, orders, thread })))
+        Ok(Self { namespace: Arc::new(namespace), orders, thread: Some(Ending { ended, thread }) })
+    }
+}
+
+impl Host {
+    /// Makes a network namespace with nothing in it but a loopback interface that is down.
+    pub(crate) async fn start(name: &str) -> Result<Self, LabError> {
+        Ok(Self::living(name, Life::begin(name).await?))
+    }
+
+    fn living(name: &str, life: Life) -> Self {
+        Self(Arc::new(Shared { name: name.to_owned(), life: Mutex::new(life) }))
+    }
+
+    /// Gives the host a new network namespace, and hands out a handle to what it was before, to be ended.
+    pub(crate) async fn renew(&self) -> Result<Self, LabError> {
+        let new = Life::begin(self.name()).await?;
+        let former = std::mem::replace(&mut *self.life(), new);
+        Ok(Self::living(self.name(), former))
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.0.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The host's name in its plan.
@@ -108,8 +134,8 @@ impl Host {
     }
 
     /// The host's network namespace.
-    pub fn namespace(&self) -> BorrowedFd<'_> {
-        self.0.namespace.as_fd()
+    pub(crate) fn namespace(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.life().namespace)
     }
 
     /// Runs a future on the host's thread: sockets it opens are the host's. It must not block.
@@ -129,7 +155,7 @@ impl Host {
             spawn_local(work).abort_handle()
         });
         // A host that has ended drops the order, and with it both senders: the task is lost, and says so.
-        let _ = self.0.orders.send(Order::Run(run, tell_started));
+        let _ = self.life().orders.send(Order::Run(run, tell_started));
         Task { host: self.0.name.clone(), result, started }
     }
 
@@ -139,10 +165,10 @@ impl Host {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, LabError> {
         let (tell, result) = oneshot::channel();
-        let name = self.name().to_owned();
-        let namespace = self.namespace().try_clone_to_owned().during(|| format!("keep host {name}"))?;
-        let enter =
-            move || setns(&namespace, CloneFlags::CLONE_NEWNET).during(|| format!("enter host {name}"));
+        let (name, namespace) = (self.name().to_owned(), self.namespace());
+        let enter = move || {
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).during(|| format!("enter host {name}"))
+        };
         Builder::new()
             .name(format!("work-{}", self.name()))
             .spawn(move || {
@@ -162,8 +188,8 @@ impl Host {
     /// it any more; that is not waited for.
     pub(crate) async fn end(&self) -> Result<(), LabError> {
         // A thread that has ended already has dropped its receiver.
-        let _ = self.0.orders.send(Order::End);
-        let Some(ending) = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let _ = self.life().orders.send(Order::End);
+        let Some(ending) = self.life().thread.take() else {
             return Ok(());
         };
         let ended = wait::within(&format!("end of host {}", self.name()), END_LIMIT, ending.ended).await?;

@@ -9,7 +9,7 @@ use scandrill_model::{HostPlan, InterfacePlan, LabPlan, Segment, SysctlPlan, Wir
 use crate::error::{LabError, LabErrors};
 use crate::host::Host;
 use crate::links::{self, End};
-use crate::sysctl;
+use crate::{reboot, sysctl};
 
 /// A switch is no host of the plan and must not speak: without addresses, it sends nothing of its own.
 const SWITCH_SYSCTLS: [&str; 2] = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"];
@@ -46,6 +46,30 @@ impl Lab {
     /// All hosts, by name.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.hosts.values()
+    }
+
+    /// Boots a host again: its network namespace is a fresh one, with the plan's parameters and its interfaces, which are
+    /// down. What ran in the old one is killed, and nothing of it is left: no rule, no set, no connection. Files stay, but
+    /// for those in /run and /tmp. [`Lab::connect`] puts the links up.
+    pub async fn reboot(&self, plan: &LabPlan, name: &str) -> Result<(), LabError> {
+        let (host, of_plan) = (self.host(name)?, host_of(plan, name)?);
+        let former = host.renew().await?;
+        self.set_sysctls(of_plan, Moment::BeforeLinks).await?;
+        for interface in interfaces_of(plan, of_plan) {
+            links::move_over(&former, &interface.name, host).await?;
+        }
+        self.set_sysctls(of_plan, Moment::WithLinks).await?;
+        reboot::kill_all(&former).await?;
+        former.end().await?;
+        reboot::empty_folders()
+    }
+
+    /// Puts the links of a host up that was booted again. On return every link carries packets and every address is
+    /// usable.
+    pub async fn connect(&self, plan: &LabPlan, name: &str) -> Result<(), LabError> {
+        self.put_up(plan, host_of(plan, name)?).await?;
+        // The other end of each link has lost its carrier meanwhile.
+        try_join_all(plan.hosts.iter().map(|host| self.wait_until_usable(plan, host))).await.map(drop)
     }
 
     /// Ends all hosts and what runs in their tasks.
@@ -114,6 +138,10 @@ impl Lab {
     async fn wait_until_usable(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
         links::wait_until_usable(self.host(&host.name)?, interfaces_of(plan, host)).await
     }
+}
+
+fn host_of<'a>(plan: &'a LabPlan, name: &str) -> Result<&'a HostPlan, LabError> {
+    plan.host(name).ok_or_else(|| LabError::NoSuchHost(name.to_owned()))
 }
 
 fn interfaces_of(plan: &LabPlan, host: &HostPlan) -> Vec<InterfacePlan> {

@@ -24,6 +24,7 @@ mod nudge;
 mod packet_socket;
 mod pcapng;
 mod process;
+mod reboot;
 mod ring;
 mod script;
 mod service;

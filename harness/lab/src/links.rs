@@ -63,7 +63,7 @@ where
 /// Makes a veth pair, one end in `host`, the other in `peer`'s namespace from its first moment.
 pub(crate) async fn add_veth(host: &Host, end: End, peer: &Host, peer_end: End) -> Result<(), LabError> {
     let what = format!("add veth {} {} to {} {}", host.name(), end.name, peer.name(), peer_end.name);
-    let namespace = peer.namespace().try_clone_to_owned().during(|| what.clone())?;
+    let namespace = peer.namespace();
     on(host, async move |netlink| {
         netlink.link().add(veth(&end, &peer_end, &namespace)).execute().await.during(|| what)
     })
@@ -85,6 +85,17 @@ fn with_mac<T>(message: LinkMessageBuilder<T>, end: &End) -> LinkMessageBuilder<
         Some(mac) => message.address(mac.to_vec()),
         None => message,
     }
+}
+
+/// Hands an interface on to another host. It arrives there down, without its addresses.
+pub(crate) async fn move_over(host: &Host, interface: &str, to: &Host) -> Result<(), LabError> {
+    let (name, namespace) = (interface.to_owned(), to.namespace());
+    let what = format!("move {} {interface} to another namespace", host.name());
+    on(host, async move |netlink| {
+        let message = LinkUnspec::new_with_name(&name).setns_by_fd(namespace.as_raw_fd()).build();
+        netlink.link().set(message).execute().await.during(|| what)
+    })
+    .await
 }
 
 /// Makes the bridge of a switch namespace. It floods multicast as a plain switch does: neighbour discovery

@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::SocketError;
 use scandrill_model::Stamp;
 
 use crate::capture::CapturedPacket;
@@ -66,7 +68,9 @@ impl Ring {
                 length::<libc::sockaddr_ll>(),
             )
         };
-        Errno::result(done).map(drop)
+        Errno::result(done)?;
+        // Asking takes it away: that the interface is down is an error only to who would read at once.
+        getsockopt(&self.socket, SocketError).map(drop)
     }
 
     /// What can be waited for.

@@ -14,7 +14,7 @@ use scandrill_lab::{Lab, VerdictSource};
 use tokio::sync::watch;
 
 use crate::plan::{OperatorPlan, Plan, RedPlan};
-use crate::run::{Log, Trouble, Window};
+use crate::run::{Log, Machine, Trouble, Window};
 
 /// An actor of whatever kind.
 pub trait Actor {
@@ -61,6 +61,8 @@ pub struct Stage<'a> {
     pub lab: &'a Lab,
     /// Where it is told.
     pub log: &'a Log,
+    /// The attacked machine.
+    pub machine: &'a Machine<'a>,
     /// What reads large scans inside the kernel, where that can be had.
     pub verdicts: Option<&'a VerdictSource>,
     progress: watch::Sender<Progress>,
@@ -75,8 +77,14 @@ struct Progress {
 
 impl<'a> Stage<'a> {
     /// A stage on which nobody has acted.
-    pub fn new(plan: &'a Plan, lab: &'a Lab, log: &'a Log, verdicts: Option<&'a VerdictSource>) -> Self {
-        Self { plan, lab, log, verdicts, progress: watch::Sender::default() }
+    pub fn new(
+        plan: &'a Plan,
+        lab: &'a Lab,
+        log: &'a Log,
+        machine: &'a Machine<'a>,
+        verdicts: Option<&'a VerdictSource>,
+    ) -> Self {
+        Self { plan, lab, log, machine, verdicts, progress: watch::Sender::default() }
     }
 
     /// Lets those act around whom `actor` acts.

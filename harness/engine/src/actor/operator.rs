@@ -10,7 +10,7 @@ use scandrill_model::What;
 use super::{Actor, Deed, Stage};
 use crate::plan::{OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::run::{Trouble, Troubled};
-use crate::scenario::pattern;
+use crate::scenario::{Boot, pattern};
 
 /// How long commands may take.
 const LIMIT: Duration = Duration::from_millis(OPERATOR_LIMIT_MS);
@@ -35,10 +35,10 @@ impl Actor for OperatorPlan {
     fn act<'a>(&'a self, stage: &'a Stage<'a>) -> LocalBoxFuture<'a, Result<Deed<'a>, Trouble>> {
         async move {
             let host = stage.lab.host(&self.host).trouble("finding a host")?;
-            let (exit, said) = if self.around.is_empty() {
-                operate(self, host).await?
-            } else {
-                operate_around(self, host, stage).await?
+            let (exit, said) = match self.reboot {
+                Some(order) => boot(self, order, host, stage).await?,
+                None if self.around.is_empty() => operate(self, host).await?,
+                None => operate_around(self, host, stage).await?,
             };
             let kept = said.len().min(KEPT);
             stage.log.emit(What::Ran {
@@ -73,6 +73,24 @@ async fn operate_around(
     stage.begun(&operator.name);
     stage.until_finished(&operator.around).await;
     beside.interrupt().await.trouble(running(operator)).map(ended)
+}
+
+/// Boots the target. Who acts around it does so once the links are up.
+async fn boot(
+    operator: &OperatorPlan,
+    order: Boot,
+    host: &Host,
+    stage: &Stage<'_>,
+) -> Result<(Option<i32>, Vec<u8>), Trouble> {
+    stage.machine.boot().await?;
+    let early = if order == Boot::RulesFirst { Some(operate(operator, host).await?) } else { None };
+    stage.machine.connect().await?;
+    stage.begun(&operator.name);
+    stage.until_finished(&operator.around).await;
+    match early {
+        Some(loaded) => Ok(loaded),
+        None => operate(operator, host).await,
+    }
 }
 
 /// What bash says before it has joined the two outputs is on the other one.

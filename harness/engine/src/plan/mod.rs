@@ -251,6 +251,7 @@ impl Planner<'_> {
     fn plan(&self) -> Result<Plan, BadFile> {
         let scenario = self.scenario;
         self.check_ranges()?;
+        self.check_reboots()?;
         expect::check(scenario).map_err(|(span, message, help)| self.bad(span, message, help))?;
         let reds: Vec<RedPlan> = scenario
             .reds

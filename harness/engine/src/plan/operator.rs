@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use scandrill_model::{Backend, CommandLine, Loader, Need, OperatorExpectation, Step};
+use scandrill_model::{Backend, CommandLine, Loader, Need, OperatorExpectation, PerMille, Protocol, Step};
 use serde::{Deserialize, Serialize};
 
 use super::{GreenPlan, Planner, RedPlan};
-use crate::scenario::Operator;
+use crate::bad_file::BadFile;
+use crate::scenario::{Boot, Operator};
 
 /// An administrator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct OperatorPlan {
     pub host: String,
     /// What it types.
     pub run: String,
+    /// Whether it boots the target, and how; the commands are those that the target runs then.
+    pub reboot: Option<Boot>,
     /// The same as a program with its arguments.
     pub command: CommandLine,
     /// Whether it changes the target's rules or sets.
@@ -48,12 +51,30 @@ pub fn needs(operator: &Operator, backend: Backend) -> Vec<Need> {
 }
 
 impl Planner<'_> {
+    /// What no boot can bring back: a loss that the target's own rules make, and ports of a stack in user space.
+    pub(super) fn check_reboots(&self) -> Result<(), BadFile> {
+        let scenario = self.scenario;
+        let Some(operator) = scenario.operators.iter().find(|operator| operator.reboot.is_some()) else {
+            return Ok(());
+        };
+        let sctp = scenario.target.services.iter().any(|service| service.protocol == Protocol::Sctp);
+        let why = if scenario.loss > PerMille::NONE {
+            "the link's loss would be gone after the boot"
+        } else if sctp {
+            "a service over SCTP would be gone after the boot"
+        } else {
+            return Ok(());
+        };
+        Err(self.bad(operator.span.clone(), why, Some("leave it out".to_owned())))
+    }
+
     pub(super) fn operators(&self, reds: &[RedPlan], greens: &[GreenPlan]) -> Vec<OperatorPlan> {
         let known = self.known(reds, greens);
         let plan = |operator: &Operator| OperatorPlan {
             name: operator.name.clone(),
             host: operator.host.clone(),
             run: operator.run.clone(),
+            reboot: operator.reboot,
             command: command(&operator.run, &known),
             changes: operator.changes,
             after: operator.after.clone(),

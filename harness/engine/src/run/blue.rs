@@ -7,6 +7,7 @@ use scandrill_lab::{
 use scandrill_model::{Moment, Step, What};
 
 use super::log::{Log, Trouble, Troubled};
+use super::machine::boot_reference;
 use crate::actor::{Deed, operator};
 use crate::plan::{OperatorPlan, Plan, REFERENCE, TARGET};
 
@@ -93,6 +94,9 @@ async fn rehearse(
     let reference = put_in(plan, scratch).await.trouble("installing the defense")?;
     let mut amiss = Vec::new();
     for (operator, expected) in changes {
+        if operator.reboot.is_some() {
+            boot_reference(plan, lab).await?;
+        }
         let (observed, _) = operator::operate(operator, scratch).await?;
         amiss.extend((observed != *expected).then(|| {
             format!(

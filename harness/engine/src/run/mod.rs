@@ -3,6 +3,7 @@
 
 mod blue;
 mod log;
+mod machine;
 mod watch;
 
 use std::os::fd::OwnedFd;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::blue::Blue;
 pub use self::log::{Log, Trouble, Troubled};
-use self::watch::Watch;
+pub use self::machine::Machine;
 use crate::actor::drive::builtin;
 use crate::actor::{self, Deed, Stage, green};
 use crate::plan::{CanaryPlan, ControlPlan, Plan, TARGET};
@@ -87,20 +88,13 @@ async fn in_lab(
     captures: Option<OwnedFd>,
     verdicts: Option<&VerdictSource>,
 ) -> Result<(), Trouble> {
-    let target = lab.host(TARGET).trouble("finding the target")?;
-    let services =
-        scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
-    for service in plan.services() {
-        log.emit(What::ServiceReady { service: service.to_string() });
-    }
-    let watch = Watch::start(plan, lab).await?;
-    let stage = Stage::new(plan, lab, log, verdicts);
+    let machine = Machine::start(plan, lab, log).await?;
+    let stage = Stage::new(plan, lab, log, &machine, verdicts);
     let drilled = drill(&stage).await;
-    let seen = watch.stop(log).await?;
+    let seen = machine.stop(log).await?;
     if let Some(directory) = captures {
         seen.keep(&directory)?;
     }
-    drop(services);
     for deed in drilled? {
         let Deed::Scanned(red, window) = deed else { continue };
         let seen = seen.testimony(red, window);

@@ -1,6 +1,8 @@
 //! The captures of a case: at the target's end and at every attacker's, from before the first packet to after
 //! the last.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
@@ -25,9 +27,11 @@ fn packets(red: &RedPlan) -> usize {
 }
 
 /// Running captures.
-#[must_use = "captures are stopped to be read"]
 pub struct Watch {
-    captures: Vec<Capture>,
+    /// The target's is the first.
+    captures: RefCell<VecDeque<Capture>>,
+    /// What was captured at the target's end before it was booted again.
+    before: RefCell<Vec<Captured>>,
 }
 
 /// What the captures hold; the target's is the first.
@@ -38,38 +42,81 @@ pub struct Seen {
 impl Watch {
     /// Starts one capture at each end that a probe passes.
     pub async fn start(plan: &Plan, lab: &Lab) -> Result<Self, Trouble> {
-        if !plan.watched {
-            return Ok(Self { captures: Vec::new() });
+        let mut captures = VecDeque::new();
+        for end in ends(plan) {
+            captures.push_back(start(plan, lab, end).await?);
         }
-        let mut ends = vec![TARGET];
-        for host in plan.reds.iter().map(|red| red.from.host.as_str()) {
-            if !ends.contains(&host) {
-                ends.push(host);
-            }
+        Ok(Self { captures: RefCell::new(captures), before: RefCell::default() })
+    }
+
+    /// Stops the target's capture, as its interface is about to go away.
+    pub async fn pause(&self) -> Result<(), Trouble> {
+        let of_target = self.captures.borrow_mut().pop_front();
+        if let Some(capture) = of_target {
+            let captured = capture.stop().await.trouble("stopping a capture")?;
+            self.before.borrow_mut().push(captured);
         }
-        // A probe, its answer, and what a kernel or a handshake adds; and room for everybody else.
-        let burst = 4 * plan.reds.iter().map(packets).max().unwrap_or(0) + ORDINARY;
-        let mut captures = Vec::new();
-        for end in ends {
-            let interface = plan.lab.interfaces().find(|interface| interface.host == end);
-            let name = interface.map_or("eth0", |interface| interface.name.as_str());
-            let host = lab.host(end).trouble("finding a host")?;
-            captures.push(Capture::start(host, name, burst).await.trouble("starting a capture")?);
+        Ok(())
+    }
+
+    /// Starts it again, before its interface is up.
+    pub async fn resume(&self, plan: &Plan, lab: &Lab) -> Result<(), Trouble> {
+        if ends(plan).contains(&TARGET) {
+            let capture = start(plan, lab, TARGET).await?;
+            self.captures.borrow_mut().push_front(capture);
         }
-        Ok(Self { captures })
+        Ok(())
     }
 
     /// Stops them all.
-    pub async fn stop(self, log: &Log) -> Result<Seen, Trouble> {
+    pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {
         let mut captured = Vec::new();
-        for capture in self.captures {
-            let one = capture.stop().await.trouble("stopping a capture")?;
+        for capture in self.captures.take() {
+            captured.push(capture.stop().await.trouble("stopping a capture")?);
+        }
+        if let Some(target) = captured.first_mut() {
+            prepend(self.before.take(), target);
+        }
+        for one in &captured {
             let (host, packets) = (one.host.clone(), one.packets.len() as u64);
             log.emit(What::Captured { host, packets, dropped: one.dropped });
-            captured.push(one);
         }
         Ok(Seen { captured })
     }
+}
+
+/// The ends of links that are watched, the target's first.
+fn ends(plan: &Plan) -> Vec<&str> {
+    if !plan.watched {
+        return Vec::new();
+    }
+    let mut ends = vec![TARGET];
+    for host in plan.reds.iter().map(|red| red.from.host.as_str()) {
+        if !ends.contains(&host) {
+            ends.push(host);
+        }
+    }
+    ends
+}
+
+async fn start(plan: &Plan, lab: &Lab, end: &str) -> Result<Capture, Trouble> {
+    // A probe, its answer, and what a kernel or a handshake adds; and room for everybody else.
+    let burst = 4 * plan.reds.iter().map(packets).max().unwrap_or(0) + ORDINARY;
+    let interface = plan.lab.interfaces().find(|interface| interface.host == end);
+    let name = interface.map_or("eth0", |interface| interface.name.as_str());
+    let host = lab.host(end).trouble("finding a host")?;
+    Capture::start(host, name, burst).await.trouble("starting a capture")
+}
+
+/// Puts what was captured before, in its order, before what was captured after.
+fn prepend(before: Vec<Captured>, after: &mut Captured) {
+    let mut packets = Vec::new();
+    for one in before {
+        packets.extend(one.packets);
+        after.dropped += one.dropped;
+    }
+    packets.append(&mut after.packets);
+    after.packets = packets;
 }
 
 impl Seen {

@@ -542,7 +542,14 @@ pub struct OperatorTable {
     /// What it types: commands of bash, of which the first that fails is the last. $TARGET, $RED, $RED_2, $GREEN and
     /// so on hold the actors' addresses, by their names. It has a minute, and what it starts ends with it. It may
     /// write files in /etc, /run, /tmp and /var/log.
-    pub run: At<String>,
+    pub run: Option<At<String>>,
+    /// Boots the target, instead of `run`: "rules-first" runs `boot` before the links are up, "links-first" after. The
+    /// target has a fresh network namespace then, in which its services run and nothing is left of rules, sets, their
+    /// contents and connections. Files stay, but for those in /run and /tmp. `around` names who acts once the links are
+    /// up: with "links-first" before `boot`. Probes that are sent while the target is down are an error.
+    pub reboot: Option<At<String>>,
+    /// What the target runs when it boots, to load rules; bash, as in `run`. Nothing by default.
+    pub boot: Option<At<String>>,
     /// It changes the rules or sets of the target. They are then compared with a reference in which the commands of all
     /// such operators were run again, in the same order, over the same files. Without it, a change is an error.
     #[serde(default)]
@@ -554,7 +561,7 @@ pub struct OperatorTable {
     /// Actors that must have finished before; none by default.
     pub after: Option<Vec<At<String>>>,
     /// Actors that act while it runs: they start once it is ready, and when they have finished, it is interrupted as by
-    /// Ctrl-C.
+    /// Ctrl-C. Of a reboot: those that act once the links are up.
     #[serde(default)]
     pub around: Vec<At<String>>,
     /// A regular expression: it is ready once this is in its output. With `around` alone.

@@ -24,7 +24,7 @@ use strum::{Display, EnumIter, EnumString};
 
 pub use actor::{Actor, Kind, Prediction};
 pub use expect::pattern;
-pub use operator::Operator;
+pub use operator::{Boot, Operator};
 pub use read::{LoadRules, read};
 
 use crate::bad_file::SourceFile;

@@ -219,13 +219,13 @@ fn green(green: &GreenPlan) -> Vec<String> {
 }
 
 fn operator(operator: &OperatorPlan) -> Vec<String> {
-    let changes = if operator.changes { ", which changes the defense" } else { "" };
-    let first = format!(
-        "{}: on {}{changes}{}",
-        operator.name,
-        operator.host,
-        waits(&operator.after) + &surrounds(&operator.around)
-    );
+    let does = match operator.reboot {
+        Some(order) => format!(", which it boots, {order}"),
+        None if operator.changes => ", which changes the defense".to_owned(),
+        None => String::new(),
+    };
+    let waits = waits(&operator.after) + &surrounds(&operator.around);
+    let first = format!("{}: on {}{does}{waits}", operator.name, operator.host);
     let expected = operator_expectation(&operator.expect);
     let typed = operator.run.trim().lines().map(|line| format!("  # {line}"));
     std::iter::once(first).chain(typed).chain(expected.iter().map(self::expected)).collect()
