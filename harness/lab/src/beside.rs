@@ -78,17 +78,15 @@ async fn run(
             ended = child.wait() => Some(ended),
             _ = interrupted => None,
         };
-        let status = match ended {
-            Some(status) => status.during(|| "wait for a program".to_owned())?,
-            None => {
-                group.signal(Signal::SIGINT);
-                let end = wait::within("end of an interrupted program", END_LIMIT, child.wait()).await?;
-                end.during(|| "wait for a program".to_owned())?
-            }
+        let status = if let Some(status) = ended {
+            status
+        } else {
+            group.signal(Signal::SIGINT);
+            wait::within("end of an interrupted program", END_LIMIT, child.wait()).await?
         };
         // What is left of the group may hold the pipes open.
         drop(group);
-        Ok(status)
+        status.during(|| "wait for a program".to_owned())
     };
     let stderr = async { read_all(stderr).await.during(|| "read a program's output".to_owned()) };
     let (stdout, stderr, status) = tokio::try_join!(hear(stdout, tell), stderr, end)?;

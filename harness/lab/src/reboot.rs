@@ -1,7 +1,7 @@
 //! What a boot takes away beside a network namespace: the programs that ran, and the files that are not on a disk.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -43,13 +43,13 @@ pub(crate) fn empty_folders() -> Result<(), LabError> {
     for folder in VOLATILE {
         let entries = fs::read_dir(folder).during(|| format!("list {folder}"))?;
         let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        paths.filter(|path| !path.ends_with(OURS)).try_for_each(remove)?;
+        paths.filter(|path| !path.ends_with(OURS)).try_for_each(|path| remove(&path))?;
     }
     Ok(())
 }
 
-fn remove(path: PathBuf) -> Result<(), LabError> {
+fn remove(path: &Path) -> Result<(), LabError> {
     let is_folder = path.is_dir() && !path.is_symlink();
-    let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.during(|| format!("remove {}", path.display()))
 }
