@@ -9,6 +9,7 @@
 mod address;
 mod event;
 mod expectation;
+mod flood;
 mod lab_plan;
 mod port;
 mod report;
@@ -24,6 +25,7 @@ pub use event::{BanCheck, Event, Moment, Reading, What};
 pub use expectation::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
 };
+pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{
     HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
     Speaks, SysctlPlan, Wire,
