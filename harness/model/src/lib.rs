@@ -24,6 +24,7 @@ pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
 pub use event::{BanCheck, Event, Moment, Reading, What};
 pub use expectation::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
+    TimeBound,
 };
 pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+use ipnet::IpNet;
 use scandrill_lab::{Capture, Captured, CapturedPacket, Kind, Lab, create_in, decode, write_pcapng};
 use scandrill_model::What;
 
@@ -49,12 +50,14 @@ impl Watch {
         }
         // A probe, its answer, and what a kernel or a handshake adds; and room for everybody else.
         let burst = 4 * plan.reds.iter().map(packets).max().unwrap_or(0) + ORDINARY;
+        let floods: Vec<IpNet> = plan.floods.iter().map(|flood| flood.packets.prefix).collect();
         let mut captures = Vec::new();
         for end in ends {
             let interface = plan.lab.interfaces().find(|interface| interface.host == end);
             let name = interface.map_or("eth0", |interface| interface.name.as_str());
             let host = lab.host(end).trouble("finding a host")?;
-            captures.push(Capture::start(host, name, burst).await.trouble("starting a capture")?);
+            let capture = Capture::start_without(host, name, burst, &floods).await;
+            captures.push(capture.trouble("starting a capture")?);
         }
         Ok(Self { captures })
     }

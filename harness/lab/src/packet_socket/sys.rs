@@ -41,7 +41,8 @@ pub(super) fn ignore_outgoing(socket: &OwnedFd) -> Result<(), Errno> {
     set(socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)
 }
 
-fn set<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
+/// Sets an option of a socket whose value is a plain one.
+pub(crate) fn set<T: Copy>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
     let length = socklen::<T>();
     // SAFETY: the pointer and the length describe `value`, which lives through the call.
     let done =
