@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{During, LabError};
 use crate::host::Host;
+use crate::packet_socket::filter;
 use crate::ring::Ring;
 use crate::wait;
 
@@ -64,8 +66,20 @@ impl Capture {
     /// Starts to capture on an interface; everything from its return on is seen. Of a burst of `burst` packets none is
     /// lost, however late the reading thread comes to run.
     pub async fn start(host: &Host, interface: &str, burst: usize) -> Result<Self, LabError> {
+        Self::start_without(host, interface, burst, &[]).await
+    }
+
+    /// As [`Capture::start`], but for the IP packets that an address of `left_out` sends or receives: a flood's, which
+    /// would fill any capture.
+    pub async fn start_without(
+        host: &Host,
+        interface: &str,
+        burst: usize,
+        left_out: &[IpNet],
+    ) -> Result<Self, LabError> {
         let name = interface.to_owned();
-        let ring = host.blocking(move || open(&name, burst)).await??;
+        let filter = if left_out.is_empty() { Vec::new() } else { filter::without(left_out) };
+        let ring = host.blocking(move || open(&name, burst, &filter)).await??;
         let (stop, running) =
             pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "making a capture's pipe".to_owned())?;
         let packets = Arc::new(Mutex::new(Vec::new()));
@@ -96,10 +110,10 @@ impl Capture {
     }
 }
 
-fn open(interface: &str, burst: usize) -> Result<Ring, LabError> {
+fn open(interface: &str, burst: usize, filter: &[libc::sock_filter]) -> Result<Ring, LabError> {
     let index =
         nix::net::if_::if_nametoindex(interface).during(|| format!("finding interface {interface}"))?;
-    Ring::open(i32::try_from(index).unwrap_or(i32::MAX), burst)
+    Ring::open(i32::try_from(index).unwrap_or(i32::MAX), burst, filter)
         .during(|| format!("opening a capture on {interface}"))
 }
 

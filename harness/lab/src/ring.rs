@@ -13,6 +13,7 @@ use nix::sys::socket::sockopt::SocketError;
 use scandrill_model::Stamp;
 
 use crate::capture::CapturedPacket;
+use crate::packet_socket;
 
 /// Bytes of one slot, header included.
 const FRAME: usize = 256;
@@ -37,8 +38,8 @@ unsafe impl Send for Ring {}
 
 impl Ring {
     /// Opens a ring on an interface of the calling thread's network namespace. Both directions are seen. It has room
-    /// for `packets` that nobody has read yet, as far as that is sensible.
-    pub fn open(interface: i32, packets: usize) -> Result<Self, Errno> {
+    /// for `packets` that nobody has read yet, as far as that is sensible. With a `filter` it sees what that lets through.
+    pub fn open(interface: i32, packets: usize, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
         let blocks = (packets * FRAME).div_ceil(BLOCK).clamp(1, MOST_BLOCKS);
         // SAFETY: no pointer is passed; protocol 0 receives nothing until the socket is bound.
         let fd =
@@ -46,6 +47,9 @@ impl Ring {
         // SAFETY: the descriptor is new and owned by nobody else.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         let version = i32::try_from(libc::tpacket_versions::TPACKET_V2 as u32).unwrap_or(1);
+        if !filter.is_empty() {
+            packet_socket::attach(&socket, filter)?;
+        }
         set(&socket, libc::PACKET_VERSION, &version)?;
         set(&socket, libc::PACKET_RX_RING, &request(blocks))?;
         let memory = map(&socket, blocks)?;

@@ -115,6 +115,8 @@ pub enum What {
         technique: Technique,
         /// What it read.
         result: ScanResult,
+        /// From the scanner's start to its end.
+        took: Millis,
     },
     /// The captures' facts about a scan.
     Facts {
@@ -148,6 +150,30 @@ pub enum What {
         output: String,
         /// How many bytes more it wrote, which were not kept.
         left_out: u64,
+    },
+    /// A flood ended.
+    Flooded {
+        /// The flood.
+        actor: String,
+        /// Packets sent, handshakes' ACKs aside.
+        sent: u64,
+        /// Packets that the link did not take, because it was full.
+        refused: u64,
+        /// SYN-ACKs that were answered; of a flood of handshakes only.
+        completed: u64,
+        /// Whether those it was to last for had finished before it had sent all.
+        ended_early: bool,
+        /// From its first packet to its last.
+        took: Millis,
+    },
+    /// What a counter of a host's kernel read right before the actors acted, and right after.
+    Counted {
+        /// The counter's name in the plan.
+        counter: String,
+        /// Before.
+        before: u64,
+        /// After.
+        after: u64,
     },
     /// A banned source and a fresh one probed the same service at the same time.
     BanChecked {

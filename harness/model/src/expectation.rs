@@ -74,6 +74,32 @@ impl fmt::Display for Bound {
     }
 }
 
+/// A bound on a length of time; both ends included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimeBound {
+    /// Not shorter than this.
+    pub min: Millis,
+    /// Not longer than this; only in `exclusive` scenarios.
+    pub max: Option<Millis>,
+}
+
+impl TimeBound {
+    /// Whether `length` is within.
+    pub fn contains(self, length: Millis) -> bool {
+        length >= self.min && self.max.is_none_or(|max| length <= max)
+    }
+}
+
+impl fmt::Display for TimeBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.min, self.max) {
+            (min, None) => write!(f, "at least {} ms", min.0),
+            (Millis(0), Some(max)) => write!(f, "at most {} ms", max.0),
+            (min, Some(max)) => write!(f, "{} to {} ms", min.0, max.0),
+        }
+    }
+}
+
 /// What one red actor is expected to learn and to suffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedExpectation {
@@ -89,6 +115,10 @@ pub struct RedExpectation {
     pub os: Option<String>,
     /// Whether, when and for how long the source is banned.
     pub ban: Option<BanExpectation>,
+    /// How many of its probes arrive at the target, each try counted.
+    pub probes: Option<Bound>,
+    /// How long the scan takes.
+    pub took: Option<TimeBound>,
 }
 
 /// A ban: the source goes unanswered on a service port where, at that time, a fresh source is answered.
@@ -115,6 +145,8 @@ pub struct GreenExpectation {
     pub success_max: Option<f64>,
     /// How many requests succeed.
     pub served: Option<Bound>,
+    /// No request that is served takes longer than this; only in `exclusive` scenarios.
+    pub latency_max: Option<Millis>,
 }
 
 /// What one operator's command is expected to come to.

@@ -149,6 +149,9 @@ pub enum ServiceKind {
     Banner,
     /// HTTP/1.1: answers every request with 200 and a short text.
     Http,
+    /// HTTP as above, by a server whose kernel hands a connection over once its request is there (`TCP_DEFER_ACCEPT`, as
+    /// Apache's `AcceptFilter` asks for), so that a handshake without a request costs it no socket.
+    Deferred,
     /// UDP: sends each datagram back.
     Echo,
     /// UDP: answers a DNS query with one address record.

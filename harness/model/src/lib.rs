@@ -9,6 +9,7 @@
 mod address;
 mod event;
 mod expectation;
+mod flood;
 mod lab_plan;
 mod port;
 mod report;
@@ -23,7 +24,9 @@ pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
 pub use event::{BanCheck, Event, Moment, Reading, What};
 pub use expectation::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
+    TimeBound,
 };
+pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{
     HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
     Speaks, SysctlPlan, Wire,

@@ -149,6 +149,7 @@ fn events(name: &str) -> Vec<Event> {
             actor: "red".to_owned(),
             technique: Technique::TcpSyn,
             result: ScanResult::from_cells((1..10).map(cell)),
+            took: Millis(3),
         },
         What::Note { text: LOGS.to_owned() },
         What::ReadBack { moment: Moment::After, items: 2, differences: Vec::new() },

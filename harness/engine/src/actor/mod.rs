@@ -2,6 +2,7 @@
 //! [`Actor`], and a line in [`actors`].
 
 pub mod drive;
+mod flood;
 pub mod green;
 pub mod operator;
 pub mod red;
@@ -39,6 +40,7 @@ fn actors(plan: &Plan) -> Vec<&dyn Actor> {
     actors.extend(plan.reds.iter().map(|red| red as &dyn Actor));
     actors.extend(plan.greens.iter().map(|green| green as &dyn Actor));
     actors.extend(plan.operators.iter().map(|operator| operator as &dyn Actor));
+    actors.extend(plan.floods.iter().map(|flood| flood as &dyn Actor));
     actors
 }
 

@@ -35,7 +35,8 @@ async fn run(red: &RedPlan, stage: &Stage<'_>) -> Result<Window, Trouble> {
         Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => by_foreign(host, red).await?,
     };
     let window = window_from(start);
-    log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result });
+    let took = window.1.since(window.0).into();
+    log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result, took });
     if let Some(look) = &red.look {
         watch_ban(red, look, host, log).await?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scandrill_model::{
     Allowed, BanCheck, BanExpectation, Bound, Finding, GreenExpectation, Millis, PortSet, PortState, Reading,
-    RedExpectation, Stamp, StateSet, Verdict, state_of,
+    RedExpectation, Stamp, StateSet, TimeBound, Verdict, state_of,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -29,7 +29,25 @@ pub fn red(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<Finding> {
     findings.extend(expect.ttl.map(|bound| ttl(view, bound)));
     findings.extend(expect.os.as_deref().map(|name| system(view, name)));
     findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban)));
+    findings.extend(expect.probes.map(|bound| probes(view, bound)));
+    findings.extend(expect.took.map(|bound| took(view, bound)));
     findings
+}
+
+/// What the scan cost its sender in packets, by the captures.
+fn probes(view: &ScanView<'_>, bound: Bound) -> Finding {
+    let arrived: u64 = view.cells.values().map(|cell| cell.probes.len() as u64).sum();
+    let verdict = if bound.contains(arrived) { Verdict::Pass } else { Verdict::Fail };
+    let observed = format!("{}: {arrived} probes arrived for {} ports", view.technique, view.ports.len());
+    view.finding(format!("{}, probes", view.technique), bound.to_string(), observed, verdict)
+}
+
+/// What the scan cost its sender in time.
+fn took(view: &ScanView<'_>, bound: TimeBound) -> Finding {
+    let took = view.seen.scans.get(view.actor).map(|scan| scan.took).unwrap_or_default();
+    let verdict = if bound.contains(took) { Verdict::Pass } else { Verdict::Fail };
+    let observed = format!("{}: {} ports took {} ms", view.technique, view.ports.len(), took.0);
+    view.finding(format!("{}, time", view.technique), bound.to_string(), observed, verdict)
 }
 
 fn each(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
@@ -272,7 +290,7 @@ pub fn green(
     };
     let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let share = if total == 0 { 0.0 } else { count(served) / count(total) };
-    let nothing_said = *expect == GreenExpectation::default();
+    let nothing_said = GreenExpectation { latency_max: None, ..*expect } == GreenExpectation::default();
     let min = expect.success_min.or(nothing_said.then_some(1.0));
     let checks = [
         min.map(|min| (format!("at least {:.0} % served", min * 100.0), share >= min)),
@@ -293,5 +311,40 @@ pub fn green(
         },
         witnesses: vec![format!("client: last request over {}", seen.when(requests.at))],
     };
-    checks.into_iter().flatten().map(finding).collect()
+    let latency = expect.latency_max.map(|max| latency(actor, requests, max, seen));
+    checks.into_iter().flatten().map(finding).chain(latency).collect()
+}
+
+/// How long those requests took that were served.
+fn latency(actor: &str, requests: &RequestsSeen, max: Millis, seen: &Observations) -> Finding {
+    let both = requests.failures.iter().zip(&requests.latencies_us);
+    let mut served: Vec<u64> = both.filter(|(failure, _)| failure.is_none()).map(|(_, us)| *us).collect();
+    served.sort_unstable();
+    let (slowest, median) = (served.last(), served.get(served.len() / 2));
+    let (observed, verdict) = match (slowest, median) {
+        (Some(slowest), Some(median)) => {
+            let met = *slowest <= max.0.saturating_mul(1000);
+            let told = format!(
+                "the slowest of {} served requests took {}, the median {}",
+                served.len(),
+                in_ms(*slowest),
+                in_ms(*median)
+            );
+            (told, if met { Verdict::Pass } else { Verdict::Fail })
+        }
+        _ => ("no request was served".to_owned(), Verdict::Error),
+    };
+    Finding {
+        actor: actor.to_owned(),
+        subject: "latency".to_owned(),
+        expected: format!("at most {} ms", max.0),
+        observed,
+        verdict,
+        witnesses: vec![format!("client: last request over {}", seen.when(requests.at))],
+    }
+}
+
+/// `1.234 ms`.
+fn in_ms(us: u64) -> String {
+    format!("{}.{:03} ms", us / 1000, us % 1000)
 }

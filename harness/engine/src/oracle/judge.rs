@@ -2,12 +2,13 @@
 
 use scandrill_lab::SCTP_LIBRARY;
 use scandrill_model::{
-    CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
+    Bound, CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
     Verdict,
 };
 use scandrill_scanners::Sources;
 
 use super::compare;
+use super::load;
 use super::observations::Observations;
 use super::operator;
 use super::view::{ScanView, disagreements};
@@ -40,6 +41,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
             findings.extend(view.iter().flat_map(|view| compare::red(view, &red.expect)));
         }
         let others = others(plan, &seen);
+        problems.extend(plan.floods.iter().filter_map(|flood| load::broken(flood, &seen)));
         for (actor, found) in others {
             match found {
                 Some(found) => findings.extend(found),
@@ -51,7 +53,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     let claim = plan.claim.as_ref().map(|claim| {
         let judged = problems.is_empty() && skipped.is_none();
         let findings =
-            if judged { predicted(&claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
+            if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
         outcome(&findings)
     });
     let report = CaseReport {
@@ -75,7 +77,17 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
 fn others<'a>(plan: &'a Plan, seen: &'a Observations) -> Vec<(&'a str, Option<Vec<Finding>>)> {
     let greens = plan.greens.iter().map(|green| (&*green.name, of_green(&green.name, &green.expect, seen)));
     let operators = plan.operators.iter().map(|one| (&*one.name, of_operator(&one.name, &one.expect, seen)));
-    greens.chain(operators).collect()
+    let counters = plan.counters.iter().map(|counter| {
+        let found = of_counter(plan, &counter.name, Some(counter.expect), seen);
+        (&*counter.name, found)
+    });
+    greens.chain(operators).chain(counters).collect()
+}
+
+fn of_counter(plan: &Plan, name: &str, expect: Option<Bound>, seen: &Observations) -> Option<Vec<Finding>> {
+    let counter = plan.counters.iter().find(|counter| counter.name == name)?;
+    let read = *seen.counters.get(name)?;
+    Some(expect.map(|expect| load::counter(counter, read, expect, seen)).into_iter().collect())
 }
 
 fn of_green(name: &str, expect: &GreenExpectation, seen: &Observations) -> Option<Vec<Finding>> {
@@ -255,6 +267,7 @@ fn unaccounted(red: &RedPlan, claimed: u64, captured: u64, seen: &Observations) 
 
 /// The findings of the author's own expectation.
 fn predicted(
+    plan: &Plan,
     actor: &str,
     predicts: &Prediction,
     views: &[(&RedPlan, Option<ScanView<'_>>)],
@@ -267,6 +280,7 @@ fn predicted(
         }
         Prediction::Green(expect) => of_green(actor, expect, seen),
         Prediction::Operator(expect) => of_operator(actor, expect, seen),
+        Prediction::Counter(expect) => of_counter(plan, actor, *expect, seen),
     };
     findings.unwrap_or_default()
 }

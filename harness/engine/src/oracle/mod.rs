@@ -4,6 +4,7 @@ pub mod compare;
 mod exchange;
 pub mod facts;
 pub mod judge;
+mod load;
 pub mod observations;
 mod operator;
 mod view;

@@ -16,6 +16,8 @@ pub struct ScanSeen {
     pub states: BTreeMap<u16, PortState>,
     /// The ports that it was silent about although an answer came back.
     pub missed: PortSet,
+    /// How long the scan took.
+    pub took: Millis,
     /// Probes that left red's end.
     pub probes_sent: u64,
     /// Probes that reached the target.
@@ -45,8 +47,34 @@ impl ScanSeen {
 pub struct RequestsSeen {
     /// `None`: served.
     pub failures: Vec<Option<String>>,
+    /// How long each of them took.
+    pub latencies_us: Vec<u64>,
     /// When the last of them was over.
     pub at: Stamp,
+}
+
+/// What a flood came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FloodSeen {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that the link did not take.
+    pub refused: u64,
+    /// Handshakes completed.
+    pub completed: u64,
+    /// Whether it ended with those for whom it lasted.
+    pub ended_early: bool,
+    /// How long it lasted.
+    pub took: Millis,
+}
+
+/// What a counter read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CounterSeen {
+    /// Right before the actors acted.
+    pub before: u64,
+    /// Right after.
+    pub after: u64,
 }
 
 /// What an operator's commands came to.
@@ -102,6 +130,10 @@ pub struct Observations {
     pub requests: BTreeMap<String, RequestsSeen>,
     /// Commands by operator.
     pub runs: BTreeMap<String, RunSeen>,
+    /// Floods by actor.
+    pub floods: BTreeMap<String, FloodSeen>,
+    /// Counters by name.
+    pub counters: BTreeMap<String, CounterSeen>,
     /// Looks at bans by actor.
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Ends of links whose capture lost packets.
@@ -139,8 +171,9 @@ impl Observations {
                 self.read_backs.push(ReadBackSeen { moment: *moment, items: *items, differences });
             }
             What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
-            What::Scan { actor, result, .. } => {
+            What::Scan { actor, result, took, .. } => {
                 let scan = self.scan(actor);
+                scan.took = *took;
                 scan.states = result.states();
                 scan.result = Some(result.clone());
             }
@@ -151,9 +184,18 @@ impl Observations {
                 scan.cells = Some(cells.iter().map(|cell| (cell.port, cell.clone())).collect());
                 scan.fill_in(*technique);
             }
-            What::Requests { actor, failures, .. } => {
-                self.requests
-                    .insert(actor.clone(), RequestsSeen { failures: failures.clone(), at: event.at });
+            What::Requests { actor, failures, latencies_us } => {
+                let (failures, latencies_us) = (failures.clone(), latencies_us.clone());
+                self.requests.insert(actor.clone(), RequestsSeen { failures, latencies_us, at: event.at });
+            }
+            What::Flooded { actor, sent, refused, completed, ended_early, took } => {
+                let (sent, refused, completed) = (*sent, *refused, *completed);
+                let (ended_early, took) = (*ended_early, *took);
+                let flood = FloodSeen { sent, refused, completed, ended_early, took };
+                self.floods.insert(actor.clone(), flood);
+            }
+            What::Counted { counter, before, after } => {
+                self.counters.insert(counter.clone(), CounterSeen { before: *before, after: *after });
             }
             What::Ran { actor, exit, output, left_out } => {
                 let (exit, output, left_out) = (*exit, output.clone(), *left_out);

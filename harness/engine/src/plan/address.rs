@@ -1,7 +1,7 @@
 //! Who has which address. All hosts share one link, 198.18.0.0/24 and fd00:198:18::/64. Behind its link address
 //! each host has two routed prefixes that its kernel does not own: one for its actor, so that no reset of that
 //! kernel meets the scanner's replies, and one for the witnesses (control, canary, fresh sources), so that a
-//! defense that bans a whole prefix does not take them for the actor. A scanner with many sources has one more.
+//! defense that bans a whole prefix does not take them for the actor. An actor with many sources has one more.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use scandrill_model::Family;
 
-use crate::scenario::{Red, Scenario, Sender};
+use crate::scenario::{Flood, Red, Scenario, Sender};
 
 /// The attacked host's name.
 pub const TARGET: &str = "target";
@@ -36,8 +36,8 @@ pub struct AddressPlan {
     hosts: Vec<HostAddresses>,
     /// How many of them are the target's or an actor's.
     actors: usize,
-    /// The prefixes of red actors that have many sources, by their place in the file; none where there is no room.
-    pools: BTreeMap<usize, Option<[IpNet; 2]>>,
+    /// The prefixes of actors that have many sources, by their names; none where there is no room.
+    pools: BTreeMap<String, Option<[IpNet; 2]>>,
 }
 
 /// One host in the plan.
@@ -51,7 +51,7 @@ pub struct HostAddresses {
     number: u8,
     /// Ranges that the file routes to it.
     extra: Vec<IpNet>,
-    /// Prefixes of its scanners that have many sources.
+    /// Prefixes of its actors that have many sources.
     pools: Vec<IpNet>,
 }
 
@@ -66,18 +66,15 @@ impl AddressPlan {
         }
         let actors = names.len();
         add_new(&mut names, zombies);
-        let pools = pools(&scenario.reds);
+        let pools = pools(scenario);
         let host = |(number, name): (u8, &str)| HostAddresses {
             name: name.to_owned(),
             interface: if name == TARGET { scenario.target.interface.clone() } else { "eth0".to_owned() },
             number,
             extra: extra(scenario, name),
-            pools: scenario
-                .reds
-                .iter()
-                .enumerate()
-                .filter(|(_, red)| red.host == name)
-                .filter_map(|(index, _)| pools.get(&index).copied().flatten())
+            pools: senders(scenario)
+                .filter(|sender| sender.host == name)
+                .filter_map(|sender| pools.get(sender.name).copied().flatten())
                 .flatten()
                 .collect(),
         };
@@ -148,9 +145,14 @@ impl AddressPlan {
         self.find(host).within(Routed::Actor, family, 101 + u16::from(index))
     }
 
-    /// The prefix of the red actor at that place in the file; `None` where there is no room for it.
-    pub fn pool(&self, red: usize, family: Family) -> Option<IpNet> {
-        let [v4, v6] = self.pools.get(&red).copied().flatten()?;
+    /// The address of the `index`th flood, where it has one of its own.
+    pub fn flood(&self, host: &str, family: Family, index: usize) -> IpAddr {
+        self.find(host).within(Routed::Actor, family, 20 + u16::try_from(index % 80).unwrap_or(0))
+    }
+
+    /// The prefix of an actor with many sources; `None` where there is no room for it.
+    pub fn pool(&self, actor: &str, family: Family) -> Option<IpNet> {
+        let [v4, v6] = self.pools.get(actor).copied().flatten()?;
         Some(if family == Family::V4 { v4 } else { v6 })
     }
 
@@ -246,29 +248,42 @@ fn add_new<'a>(names: &mut Vec<&'a str>, more: impl Iterator<Item = &'a str>) {
 /// What the file routes to a host, or a scanner on it sends from.
 fn extra(scenario: &Scenario, host: &str) -> Vec<IpNet> {
     let mut extra = scenario.hosts.get(host).map(|settings| settings.ranges.clone()).unwrap_or_default();
-    for red in scenario.reds.iter().filter(|red| red.host == host) {
-        if let Sender::Prefix(prefix) = red.sender
-            && !extra.iter().any(|range| range.contains(&prefix))
+    for of_host in senders(scenario).filter(|sender| sender.host == host) {
+        if let Sender::Prefix(prefix) = of_host.sender
+            && !extra.iter().any(|range| range.contains(prefix))
         {
-            extra.push(prefix);
+            extra.push(*prefix);
         }
     }
     extra
 }
 
-/// Gives each scanner that asks for many sources the next free prefix that has room: in 198.18.128.0/17, and a whole
+/// An actor that says in whose name it sends.
+struct Sending<'a> {
+    name: &'a str,
+    host: &'a str,
+    sender: &'a Sender,
+}
+
+fn senders(scenario: &Scenario) -> impl Iterator<Item = Sending<'_>> {
+    let reds = scenario.reds.iter().map(|Red { name, host, sender, .. }| Sending { name, host, sender });
+    let floods = scenario.floods.iter();
+    reds.chain(floods.map(|Flood { name, host, sender, .. }| Sending { name, host, sender }))
+}
+
+/// Gives each actor that asks for many sources the next free prefix that has room: in 198.18.128.0/17, and a whole
 /// /64 over IPv6, as a provider hands it out.
-fn pools(reds: &[Red]) -> BTreeMap<usize, Option<[IpNet; 2]>> {
+fn pools(scenario: &Scenario) -> BTreeMap<String, Option<[IpNet; 2]>> {
     const V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 128, 0), 17);
     const V6_FIRST: u16 = 0x4000;
     let mut next = u32::from(V4.network());
-    let wanted = reds.iter().enumerate().filter_map(|(index, red)| match red.sender {
-        Sender::Pool(count) => Some((index, count)),
+    let wanted = senders(scenario).filter_map(|actor| match actor.sender {
+        Sender::Pool(count) => Some((actor.name.to_owned(), count)),
         Sender::Own | Sender::Prefix(_) | Sender::Spoofed(_) => None,
     });
     (V6_FIRST..)
         .zip(wanted)
-        .map(|(subnet, (index, count))| {
+        .map(|(subnet, (name, count))| {
             // The first and the last address of a prefix are nobody's.
             let size = (count + 2).next_power_of_two();
             let start = next.next_multiple_of(size);
@@ -276,7 +291,7 @@ fn pools(reds: &[Red]) -> BTreeMap<usize, Option<[IpNet; 2]>> {
             let length = 32 - u8::try_from(size.trailing_zeros()).unwrap_or(32);
             let v4 = Ipv4Net::new_assert(start.into(), length);
             let v6 = IpNet::V6(Ipv6Net::new_assert(v6(subnet, 0), 64));
-            (index, V4.contains(&v4).then_some([IpNet::V4(v4), v6]))
+            (name, V4.contains(&v4).then_some([IpNet::V4(v4), v6]))
         })
         .collect()
 }

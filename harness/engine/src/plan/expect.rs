@@ -28,7 +28,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         Prediction::Red(expectation) => {
             Some((expectation, scenario.reds.iter().find(|red| red.name == claim.actor)?))
         }
-        Prediction::Green(_) | Prediction::Operator(_) => None,
+        Prediction::Green(_) | Prediction::Operator(_) | Prediction::Counter(_) => None,
     });
     predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &scenario.target.services))
 }
@@ -43,7 +43,10 @@ fn check_client(green: &Green, services: &[ServicePlan]) -> Result<(), Unobserva
         Speaks::Dns => (Protocol::Udp, ServiceKind::Dns),
     };
     let at = services.iter().find(|service| (service.protocol, service.port) == (protocol, green.port));
-    if at.is_some_and(|service| service.kind == kind || green.speaks == Speaks::Tcp) {
+    // A server that is in no hurry to accept is one of HTTP all the same.
+    let speaks_it =
+        |served: ServiceKind| served == kind || (served, kind) == (ServiceKind::Deferred, ServiceKind::Http);
+    if at.is_some_and(|service| speaks_it(service.kind) || green.speaks == Speaks::Tcp) {
         return Ok(());
     }
     let there =

@@ -3,6 +3,7 @@
 
 mod address;
 mod expect;
+mod flood;
 mod lab;
 mod operator;
 mod red;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::address::AddressPlan;
 pub use self::address::{REFERENCE, TARGET};
 pub use self::expect::{possible_states, silent_by_nature};
+pub use self::flood::{CounterPlan, FloodPlan};
 pub use self::operator::{LIMIT_MS as OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::BadFile;
@@ -66,6 +68,10 @@ pub struct Plan {
     pub greens: Vec<GreenPlan>,
     /// Administrators.
     pub operators: Vec<OperatorPlan>,
+    /// Load.
+    pub floods: Vec<FloodPlan>,
+    /// What is counted while they act.
+    pub counters: Vec<CounterPlan>,
     /// The sentence on trial.
     pub claim: Option<ClaimPlan>,
     /// Has the machine alone.
@@ -96,7 +102,7 @@ impl Plan {
 
     /// Roughly how long the case takes, to begin the longest first.
     pub fn expected_duration(&self) -> Millis {
-        Millis(paced(&self.reds, &self.greens))
+        Millis(paced(&self.reds, &self.greens, &self.floods))
     }
 
     /// The scanned ports on which a listener of `technique`'s protocol waits.
@@ -260,6 +266,8 @@ impl Planner<'_> {
             .map(|(index, red)| self.red(index, red))
             .collect::<Result<_, _>>()?;
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
+        let floods = scenario.floods.iter().enumerate().map(|(index, flood)| self.flood(index, flood));
+        let floods = floods.collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
         let operators = self.operators(&reds, &greens);
         let needs = needs(&steps.1, &reds, scenario, self.case.backend);
@@ -268,7 +276,7 @@ impl Planner<'_> {
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
         let verdicts = reds.iter().any(|red| red.scanner == Scanner::Builtin && is_worth_a_table(&red.scan));
-        Ok(Plan {
+        let plan = Plan {
             case: self.case.name(),
             scenario: scenario.name.clone(),
             seed: self.seed,
@@ -289,7 +297,7 @@ impl Planner<'_> {
             canary: self.canary(),
             // Generous: ten times what the pace alone asks for, and a minute for everything else.
             deadline: Millis(
-                paced(&reds, &greens)
+                paced(&reds, &greens, &floods)
                     .saturating_mul(10)
                     .saturating_add(60_000)
                     .saturating_add(operator::longest(&operators)),
@@ -297,6 +305,8 @@ impl Planner<'_> {
             reds,
             greens,
             operators,
+            floods,
+            counters: scenario.counters.iter().map(CounterPlan::from).collect(),
             claim: scenario
                 .claim
                 .as_ref()
@@ -304,7 +314,9 @@ impl Planner<'_> {
             exclusive: scenario.exclusive,
             verdicts,
             watched: true,
-        })
+        };
+        self.check_floods(&plan)?;
+        Ok(plan)
     }
 
     /// A range of the file's is nobody else's.
@@ -477,7 +489,7 @@ pub fn foreign_commands(red: &RedPlan) -> Vec<scandrill_model::CommandLine> {
 }
 
 /// What the plan's own pace asks for: probes and requests that are spaced, and looks that wait.
-fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
+fn paced(reds: &[RedPlan], greens: &[GreenPlan], floods: &[FloodPlan]) -> u64 {
     let scans = reds.iter().map(|red| {
         let ports = u64::try_from(red.scan.ports.len()).unwrap_or(u64::MAX);
         let pace = Millis::from(red.scan.interval()).0;
@@ -489,7 +501,7 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan]) -> u64 {
             .fold(ports.saturating_mul(pace), u64::saturating_add)
     });
     let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
-    scans.chain(clients).fold(0, u64::saturating_add)
+    scans.chain(clients).chain(floods.iter().map(flood::paced)).fold(0, u64::saturating_add)
 }
 
 /// Milliseconds that nmap takes to guess a system, or to try its questions on a service that understands none.

@@ -16,7 +16,7 @@ const ZOMBIE_PORT: u16 = 80;
 
 impl Planner<'_> {
     pub(super) fn red(&self, index: usize, red: &Red) -> Result<RedPlan, BadFile> {
-        let (source, sources) = self.sender(index, red)?;
+        let (source, sources) = self.sender(red)?;
         let target = self.addresses.target(self.case.family);
         let seed = self.seed.wrapping_add(index as u64);
         let scan = ScanPlan {
@@ -77,7 +77,7 @@ impl Planner<'_> {
     }
 
     /// The address it sends from, the first of them where it has many, and what they are.
-    fn sender(&self, index: usize, red: &Red) -> Result<(IpAddr, Sources), BadFile> {
+    fn sender(&self, red: &Red) -> Result<(IpAddr, Sources), BadFile> {
         let fixed = red.source.filter(|source| Family::of(*source) == self.case.family);
         match &red.sender {
             Sender::Own => match fixed {
@@ -87,13 +87,18 @@ impl Planner<'_> {
             Sender::Spoofed(victim) => Ok((self.address_of(victim), Sources::Spoofed)),
             Sender::Prefix(prefix) => Ok(pool(*prefix, u32::MAX)),
             Sender::Pool(count) => {
-                let prefix = self.addresses.pool(index, self.case.family).ok_or_else(|| {
-                    let message = format!("there is no room for {count} more sources");
-                    self.bad(red.span.clone(), message, Some("name prefixes of your own".to_owned()))
-                })?;
+                let prefix = self.pool_of(&red.name, *count, &red.span)?;
                 Ok(pool(prefix, *count))
             }
         }
+    }
+
+    /// The prefix that the plan chose for an actor with many sources.
+    pub(super) fn pool_of(&self, actor: &str, count: u32, span: &Range<usize>) -> Result<IpNet, BadFile> {
+        self.addresses.pool(actor, self.case.family).ok_or_else(|| {
+            let message = format!("there is no room for {count} more sources");
+            self.bad(span.clone(), message, Some("name prefixes of your own".to_owned()))
+        })
     }
 
     fn decoys(&self, red: &Red) -> Vec<IpAddr> {
@@ -105,7 +110,7 @@ impl Planner<'_> {
         }
     }
 
-    fn address_of(&self, who: &Who) -> IpAddr {
+    pub(super) fn address_of(&self, who: &Who) -> IpAddr {
         match who {
             Who::Host(name) => self.address_on(name),
             Who::Address(address) => *address,
@@ -158,7 +163,7 @@ impl Planner<'_> {
         let predicted = self.scenario.claim.as_ref().filter(|claim| claim.actor == red.name);
         let predicted = predicted.and_then(|claim| match &claim.predicts {
             Prediction::Red(expectation) => expectation.ban,
-            Prediction::Green(_) | Prediction::Operator(_) => None,
+            Prediction::Green(_) | Prediction::Operator(_) | Prediction::Counter(_) => None,
         });
         let Some(ban) = red.expect.ban.or(predicted) else { return Ok(None) };
         let Some(port) = self.tcp_service() else {
@@ -180,10 +185,15 @@ impl Planner<'_> {
 
 /// The first address of a pool, and the pool: at most `most` of the prefix's hosts.
 fn pool(prefix: IpNet, most: u32) -> (IpAddr, Sources) {
+    let (first, count) = hosts_of(prefix, most);
+    (first, Sources::Pool { prefix, count })
+}
+
+/// The first host of a prefix, and how many there are, at most `most`.
+pub(super) fn hosts_of(prefix: IpNet, most: u32) -> (IpAddr, u32) {
     let hosts = 1_u128 << u32::from(prefix.max_prefix_len() - prefix.prefix_len()).min(POOL_BITS);
     let count = u32::try_from(hosts - 2).unwrap_or(u32::MAX).min(most);
-    let first = prefix.hosts().next().unwrap_or_else(|| prefix.addr());
-    (first, Sources::Pool { prefix, count })
+    (prefix.hosts().next().unwrap_or_else(|| prefix.addr()), count)
 }
 
 /// As many sources as there are ports are enough for one each.

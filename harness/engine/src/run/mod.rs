@@ -2,6 +2,7 @@
 //! step an event in the one log.
 
 mod blue;
+mod count;
 mod log;
 mod machine;
 mod watch;
@@ -13,6 +14,7 @@ use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
 use self::blue::Blue;
+use self::count::Counting;
 pub use self::log::{Log, Trouble, Troubled};
 pub use self::machine::Machine;
 use crate::actor::drive::builtin;
@@ -163,12 +165,15 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &Blue<'_>) -> Result<Vec<Deed<'a
     forget_neighbours(plan, lab).await?;
     // The witnesses before and after must not suffer what the actors do.
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
+    let counting = Counting::start(plan, lab).await?;
     let acted = actor::act(stage).await;
+    let counted = counting.tell(log).await;
     let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
     for Lost { host, lost, .. } in lost {
         log.emit(What::Lost { host, packets: lost });
     }
     let deeds = acted?;
+    counted?;
     canary(plan, lab, log, Moment::After).await?;
     blue.read_back_after(lab, log, &deeds).await?;
     Ok(deeds)

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+use ipnet::IpNet;
 use scandrill_lab::{Capture, Captured, CapturedPacket, Kind, Lab, create_in, decode, write_pcapng};
 use scandrill_model::What;
 
@@ -105,7 +106,8 @@ async fn start(plan: &Plan, lab: &Lab, end: &str) -> Result<Capture, Trouble> {
     let interface = plan.lab.interfaces().find(|interface| interface.host == end);
     let name = interface.map_or("eth0", |interface| interface.name.as_str());
     let host = lab.host(end).trouble("finding a host")?;
-    Capture::start(host, name, burst).await.trouble("starting a capture")
+    let floods: Vec<IpNet> = plan.floods.iter().map(|flood| flood.packets.prefix).collect();
+    Capture::start_without(host, name, burst, &floods).await.trouble("starting a capture")
 }
 
 /// Puts what was captured before, in its order, before what was captured after.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use scandrill_model::{GreenExpectation, OperatorExpectation, RedExpectation};
+use scandrill_model::{Bound, GreenExpectation, OperatorExpectation, RedExpectation};
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
 use super::expect::{self, Located};
 use super::file::PredictsTable;
-use super::{Green, Operator, Red, Scenario};
+use super::{Counter, Flood, Green, Operator, Red, Scenario};
 
 /// The kinds of actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
@@ -20,6 +20,10 @@ pub enum Kind {
     Green,
     /// An administrator.
     Operator,
+    /// Load.
+    Flood,
+    /// What a kernel counts: it does nothing, but a claim may be about it.
+    Counter,
 }
 
 /// An actor of whatever kind.
@@ -46,7 +50,21 @@ impl Scenario {
         actors.extend(self.reds.iter().map(Red::as_actor));
         actors.extend(self.greens.iter().map(Green::as_actor));
         actors.extend(self.operators.iter().map(Operator::as_actor));
+        actors.extend(self.floods.iter().map(Flood::as_actor));
         actors
+    }
+
+    /// All that has a name: the actors, and what is counted.
+    pub fn named(&self) -> Vec<Actor<'_>> {
+        let counters = self.counters.iter().map(|Counter { name, host, span, .. }| Actor {
+            name,
+            kind: Kind::Counter,
+            host,
+            after: &[],
+            around: &[],
+            span,
+        });
+        self.actors().into_iter().chain(counters).collect()
     }
 }
 
@@ -71,6 +89,13 @@ impl Operator {
     }
 }
 
+impl Flood {
+    fn as_actor(&self) -> Actor<'_> {
+        let Self { name, host, after, around, span, .. } = self;
+        Actor { name, kind: Kind::Flood, host, after, around, span }
+    }
+}
+
 /// An expectation of whatever kind of actor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,15 +106,18 @@ pub enum Prediction {
     Green(GreenExpectation),
     /// About an operator.
     Operator(OperatorExpectation),
+    /// About a counter.
+    Counter(Option<Bound>),
 }
 
 impl Prediction {
     /// Each kind's part of what an author predicts.
-    pub(super) fn parts(table: &PredictsTable) -> Located<[Self; 3]> {
+    pub(super) fn parts(table: &PredictsTable) -> Located<[Self; 4]> {
         Ok([
             Self::Red(expect::red(&table.red())?),
             Self::Green(expect::green(&table.green())?),
             Self::Operator(expect::operator(&table.operator())?),
+            Self::Counter(table.counts.as_ref().map(|count| expect::at(count, expect::bound)).transpose()?),
         ])
     }
 
@@ -99,6 +127,7 @@ impl Prediction {
             Self::Red(_) => Kind::Red,
             Self::Green(_) => Kind::Green,
             Self::Operator(_) => Kind::Operator,
+            Self::Counter(_) => Kind::Counter,
         }
     }
 
@@ -108,6 +137,7 @@ impl Prediction {
             Self::Red(expect) => *expect == RedExpectation::default(),
             Self::Green(expect) => *expect == GreenExpectation::default(),
             Self::Operator(expect) => *expect == OperatorExpectation::default(),
+            Self::Counter(expect) => expect.is_none(),
         }
     }
 }

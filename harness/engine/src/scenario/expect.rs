@@ -5,11 +5,12 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 use scandrill_model::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, PortSet, PortState,
-    RedExpectation, StateSet,
+    RedExpectation, StateSet, TimeBound,
 };
 
 use super::file::{
     At, BanTable, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PredictsTable, RedExpect,
+    TimeTable,
 };
 use super::words::{Wrong, length, word};
 use super::{Kind, Prediction};
@@ -77,6 +78,8 @@ pub fn red(table: &RedExpect) -> Located<RedExpectation> {
     expect.os = table.os.as_ref().map(|os| os.value.clone());
     expect.answered = table.answered.as_ref().map(|count| at(count, bound)).transpose()?;
     expect.ban = table.ban.as_ref().map(ban).transpose()?;
+    expect.probes = table.probes.as_ref().map(|count| at(count, bound)).transpose()?;
+    expect.took = table.took.as_ref().map(time_bound).transpose()?;
     Ok(expect)
 }
 
@@ -90,6 +93,7 @@ pub fn green(table: &GreenExpect) -> Located<GreenExpectation> {
         success_min: table.success_min.as_ref().map(|value| at(value, share)).transpose()?,
         success_max: table.success_max.as_ref().map(|value| at(value, share)).transpose()?,
         served: table.served.as_ref().map(|count| at(count, bound)).transpose()?,
+        latency_max: table.latency_max.as_ref().map(|text| at(text, |text| length(text))).transpose()?,
     })
 }
 
@@ -142,7 +146,8 @@ fn allowed(value: &OneOrMany<String>) -> Result<Allowed, Wrong> {
     states.map(|states| Allowed::States(StateSet(states)))
 }
 
-fn bound(count: &Count) -> Result<Bound, Wrong> {
+/// Reads the bounds of a count.
+pub fn bound(count: &Count) -> Result<Bound, Wrong> {
     match count {
         Count::Exactly(count) => Ok(Bound { min: *count, max: *count }),
         Count::Between(bounds) => {
@@ -154,6 +159,17 @@ fn bound(count: &Count) -> Result<Bound, Wrong> {
             Ok(Bound { min, max })
         }
     }
+}
+
+fn time_bound(table: &TimeTable) -> Located<TimeBound> {
+    let time =
+        |value: &Option<At<String>>| value.as_ref().map(|text| at(text, |text| length(text))).transpose();
+    let (min, max) = (time(&table.min)?.unwrap_or_default(), time(&table.max)?);
+    if let (Some(text), Some(max)) = (&table.max, max.filter(|max| *max < min)) {
+        let message = format!("nothing takes at least {} ms and at most {} ms", min.0, max.0);
+        return Err((text.span.clone(), Wrong::new(message, "write the shorter time as `min`")));
+    }
+    Ok(TimeBound { min, max })
 }
 
 fn ban(value: &At<BanValue>) -> Located<BanExpectation> {

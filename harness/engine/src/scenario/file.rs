@@ -11,6 +11,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub use super::load_file::{CounterTable, FloodCount, FloodTable};
+
 /// A value with its place in the file.
 #[derive(Clone, Debug)]
 pub struct At<T> {
@@ -121,6 +123,12 @@ pub struct ScenarioFile {
     /// Administrators, who run a command on a host, at once with the others unless `after` says otherwise.
     #[serde(default)]
     pub operator: Vec<At<OperatorTable>>,
+    /// Load: many packets of one kind, at once with the others unless `after` says otherwise.
+    #[serde(default)]
+    pub flood: Vec<At<FloodTable>>,
+    /// What the kernel of a host counts while the actors act.
+    #[serde(default)]
+    pub counter: Vec<At<CounterTable>>,
 }
 
 /// A sentence and what its author predicts.
@@ -173,6 +181,14 @@ pub struct PredictsTable {
     pub success_max: Option<At<f64>>,
     /// As in a green `expect`.
     pub served: Option<At<Count>>,
+    /// As in a red `expect`.
+    pub probes: Option<At<Count>>,
+    /// As in a red `expect`.
+    pub took: Option<TimeTable>,
+    /// As in a green `expect`.
+    pub latency_max: Option<At<String>>,
+    /// As the `expect` of a counter.
+    pub counts: Option<At<Count>>,
     /// As in an operator's `expect`.
     pub exit: Option<At<i32>>,
     /// As in an operator's `expect`.
@@ -199,6 +215,8 @@ impl PredictsTable {
             ttl: self.ttl.clone(),
             os: self.os.clone(),
             ban: self.ban.clone(),
+            probes: self.probes.clone(),
+            took: self.took.clone(),
         }
     }
 
@@ -208,6 +226,7 @@ impl PredictsTable {
             success_min: self.success_min.clone(),
             success_max: self.success_max.clone(),
             served: self.served.clone(),
+            latency_max: self.latency_max.clone(),
         }
     }
 
@@ -399,6 +418,20 @@ pub struct RedExpect {
     pub os: Option<At<String>>,
     /// Whether its source is banned afterwards: true, false, or a table of bounds.
     pub ban: Option<At<BanValue>>,
+    /// How many of its probes arrive at the target, each try counted: 30, or { min = 30, max = 90 }.
+    pub probes: Option<At<Count>>,
+    /// How long the scan takes: { min = "2s", max = "4s" }; `max` only in an `exclusive` scenario.
+    pub took: Option<TimeTable>,
+}
+
+/// Bounds of a length of time, both included.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, as in took = { min = \"2s\" }")]
+pub struct TimeTable {
+    /// Not shorter, e.g. "500ms".
+    pub min: Option<At<String>>,
+    /// Not longer, e.g. "2s"; only in an `exclusive` scenario.
+    pub max: Option<At<String>>,
 }
 
 /// A count: exact, or within bounds.
@@ -529,6 +562,8 @@ pub struct GreenExpect {
     pub success_max: Option<At<f64>>,
     /// How many requests are served: 9, or { min = 8, max = 10 }.
     pub served: Option<At<Count>>,
+    /// No request that is served takes longer, e.g. "50ms"; only in an `exclusive` scenario.
+    pub latency_max: Option<At<String>>,
 }
 
 /// An administrator.

@@ -1,8 +1,11 @@
 //! A scenario, understood: parsed once into types that cannot be wrong. Nothing here knows a lab.
 
 mod actor;
+mod counter;
 mod expect;
 pub mod file;
+mod flood;
+mod load_file;
 mod operator;
 mod read;
 mod red;
@@ -23,7 +26,9 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString};
 
 pub use actor::{Actor, Kind, Prediction};
+pub use counter::Counter;
 pub use expect::pattern;
+pub use flood::{Amount, Flood};
 pub use operator::{Boot, Operator};
 pub use read::{LoadRules, read};
 
@@ -92,6 +97,10 @@ pub struct Scenario {
     pub greens: Vec<Green>,
     /// Administrators, in the order of the file.
     pub operators: Vec<Operator>,
+    /// Load, in the order of the file.
+    pub floods: Vec<Flood>,
+    /// What is counted, in the order of the file.
+    pub counters: Vec<Counter>,
 }
 
 impl Scenario {
@@ -116,6 +125,8 @@ pub struct Claim {
     pub actor: String,
     /// What would be seen if it held.
     pub predicts: Prediction,
+    /// Where the prediction is in the file.
+    pub span: Range<usize>,
 }
 
 /// Which answers the target's kernel limits.

@@ -7,13 +7,18 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
-use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, Tool, is_lab_address};
+use scandrill_model::{
+    Backend, Family, GreenExpectation, Millis, PerMille, Protocol, RedExpectation, ServicePlan, Tool,
+    is_lab_address,
+};
 
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
 use super::words::{self, Wrong, word};
-use super::{Actor, Canary, Claim, Green, HostSettings, IcmpLimit, Kind, Red, Scenario, Target};
-use super::{operator, red};
+use super::{
+    Actor, Canary, Claim, Counter, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario, Target,
+};
+use super::{counter, flood, operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
 
 /// Hosts that every lab has, and no actor works on.
@@ -88,8 +93,10 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
         reds,
         greens,
         operators,
+        floods: flood::floods(&raw.flood)?,
+        counters: counter::counters(&raw.counter)?,
     };
-    scenario.claim = raw.claim.as_ref().map(|table| claim(table, &scenario.actors())).transpose()?;
+    scenario.claim = raw.claim.as_ref().map(|table| claim(table, &scenario.named())).transpose()?;
     check_actors(&scenario)?;
     check_bounds(&scenario)?;
     Ok(scenario)
@@ -172,6 +179,7 @@ fn claim(table: &ClaimTable, actors: &[Actor<'_>]) -> Located<Claim> {
         source: table.source.clone(),
         actor: actor.name.to_owned(),
         predicts,
+        span: table.predicts.span.clone(),
     })
 }
 
@@ -388,7 +396,7 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
         return Err((0..0, Wrong::new("nobody acts", "add a [[red]] or a [[green]]")));
     }
     let mut seen = BTreeSet::new();
-    for actor in &actors {
+    for actor in &scenario.named() {
         if !seen.insert(actor.name) {
             let wrong = Wrong::new(format!("two actors are named `{}`", actor.name), "rename one");
             return Err((actor.span.clone(), wrong));
@@ -422,6 +430,12 @@ fn check_hosts(scenario: &Scenario) -> Located<()> {
     }
     check_named_hosts(scenario, &hosts)?;
     let known = |name: &str| hosts.iter().any(|(host, _)| *host == name) || is_zombie(scenario, name);
+    let elsewhere = |counter: &&Counter| counter.host != TARGET && !known(&counter.host);
+    if let Some(Counter { host, span, .. }) = scenario.counters.iter().find(elsewhere) {
+        let known: Vec<&str> = hosts.iter().map(|(host, _)| *host).chain([TARGET]).collect();
+        let help = format!("known: {}", known.join(", "));
+        return Err((span.clone(), Wrong::new(format!("nobody's host is named `{host}`"), help)));
+    }
     match scenario.hosts.keys().find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => {
@@ -500,15 +514,31 @@ fn check_order(actors: &[Actor<'_>]) -> Located<()> {
 
 /// Milliseconds are bounded only where the case has the machine alone.
 fn check_bounds(scenario: &Scenario) -> Located<()> {
-    let bounded = |red: &&Red| red.expect.ban.is_some_and(|ban| ban.enforced_within.is_some());
-    match scenario.reds.iter().find(bounded) {
-        Some(red) if !scenario.exclusive => {
-            let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
-            Err((
-                red.span.clone(),
-                Wrong::new("`enforced_within` bounds milliseconds on a shared machine", help),
-            ))
+    if scenario.exclusive {
+        return Ok(());
+    }
+    let of_red = |expect: &RedExpectation| {
+        let enforced = expect.ban.is_some_and(|ban| ban.enforced_within.is_some());
+        let took = expect.took.is_some_and(|took| took.max.is_some());
+        let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
+        enforced.then_some(("enforced_within", help)).or(took.then_some(("took.max", EXCLUSIVE)))
+    };
+    let of_green =
+        |expect: &GreenExpectation| expect.latency_max.is_some().then_some(("latency_max", EXCLUSIVE));
+    let reds = scenario.reds.iter().map(|red| (&red.span, of_red(&red.expect)));
+    let greens = scenario.greens.iter().map(|green| (&green.span, of_green(&green.expect)));
+    let claim = scenario.claim.as_ref().map(|claim| match &claim.predicts {
+        Prediction::Red(expect) => (&claim.span, of_red(expect)),
+        Prediction::Green(expect) => (&claim.span, of_green(expect)),
+        Prediction::Operator(_) | Prediction::Counter(_) => (&claim.span, None),
+    });
+    match reds.chain(greens).chain(claim).find_map(|(span, bounded)| Some((span, bounded?))) {
+        Some((span, (key, help))) => {
+            Err((span.clone(), Wrong::new(format!("`{key}` bounds milliseconds on a shared machine"), help)))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
+
+/// What a bound in milliseconds asks for.
+const EXCLUSIVE: &str = "add `exclusive = true`";

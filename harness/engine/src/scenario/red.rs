@@ -196,7 +196,7 @@ fn decoys(table: &RedTable) -> Located<Decoys> {
 const DECOYS_MAX: u8 = 100;
 
 /// An address, or the name of a host, which cannot look like one.
-fn who(text: &str) -> Result<Who, Wrong> {
+pub(super) fn who(text: &str) -> Result<Who, Wrong> {
     match text.parse::<IpAddr>() {
         Ok(_) => lab_address(text).map(Who::Address),
         Err(_) => Ok(Who::Host(text.to_owned())),
@@ -218,7 +218,7 @@ fn sender(table: &RedTable) -> Located<Sender> {
     }
 }
 
-fn pool(value: &SourcesValue) -> Result<Sender, Wrong> {
+pub(super) fn pool(value: &SourcesValue) -> Result<Sender, Wrong> {
     match value {
         SourcesValue::Count(count @ 1..=SOURCES_MAX) => Ok(Sender::Pool(*count)),
         SourcesValue::Count(count) => {

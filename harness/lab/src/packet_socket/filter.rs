@@ -1,6 +1,7 @@
 //! What a packet socket receives, as a classic BPF program (Linux, Documentation/networking/filter.rst). On a datagram
 //! socket, offset 0 is the IP header or the ARP message.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -28,6 +29,12 @@ const QUOTED_PORT: u32 = 28;
 const QUOTED_PORT_V6: u32 = 88;
 /// Where an ARP message has its target protocol address (RFC 826).
 const ARP_TARGET: u32 = 24;
+/// Where the source addresses are.
+const SOURCE: u32 = 12;
+const SOURCE_V6: u32 = 8;
+/// Where an Ethernet frame has the type of what it carries, and how long its header is.
+const ETHERTYPE: u32 = 12;
+const ETHERNET: u32 = 14;
 
 /// Protocols whose headers begin with two ports.
 const WITH_PORTS: [u32; 3] = [6, 17, 132];
@@ -103,8 +110,43 @@ fn of_ports(
     block
 }
 
+/// The program of a socket that sees whole Ethernet frames: it lets through what no address of `prefixes` sends or
+/// receives by IP.
+pub(crate) fn without(prefixes: &[IpNet]) -> Vec<sock_filter> {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for prefix in prefixes {
+        let (block, ends) = match prefix {
+            IpNet::V4(_) => (&mut v4, [SOURCE, DESTINATION]),
+            IpNet::V6(_) => (&mut v6, [SOURCE_V6, DESTINATION_V6]),
+        };
+        let (octets, mask) = (octets(prefix.network()), octets(prefix.netmask()));
+        block.extend(ends.into_iter().flat_map(|end| in_prefix(ETHERNET + end, &octets, &mask, 0)));
+    }
+    let mut program = vec![load(BPF_H, ETHERTYPE)];
+    for (ethertype, block) in [(libc::ETH_P_IP, v4), (libc::ETH_P_IPV6, v6)] {
+        program.push(jump_if(BPF_JEQ, u32::try_from(ethertype).unwrap_or(0), 1, 0));
+        program.push(jump(block.len() + 1));
+        program.extend(block);
+        program.push(give(ACCEPT));
+    }
+    program.push(give(ACCEPT));
+    program
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().into(),
+        IpAddr::V6(v6) => v6.octets().into(),
+    }
+}
+
 /// Accepts when what stands at `offset` is in a prefix, else goes on behind itself.
 fn one_prefix(offset: u32, octets: &[u8], mask: &[u8]) -> Vec<sock_filter> {
+    in_prefix(offset, octets, mask, ACCEPT)
+}
+
+/// Lets through `length` bytes when what stands at `offset` is in a prefix, else goes on behind itself.
+fn in_prefix(offset: u32, octets: &[u8], mask: &[u8], length: u32) -> Vec<sock_filter> {
     let offsets = (offset..).step_by(4);
     let words: Vec<(u32, u32, u32)> = offsets
         .zip(octets.chunks(4).zip(mask.chunks(4)))
@@ -117,7 +159,7 @@ fn one_prefix(offset: u32, octets: &[u8], mask: &[u8]) -> Vec<sock_filter> {
         block.extend([load(BPF_W, *offset), statement(BPF_ALU | BPF_AND | BPF_K, *mask)]);
         block.push(jump_if(BPF_JEQ, *octets, 0, over(3 * left + 1)));
     }
-    block.push(give(ACCEPT));
+    block.push(give(length));
     block
 }
 
@@ -152,8 +194,6 @@ fn over(instructions: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     /// Runs a program as the kernel does (Documentation/networking/filter.rst), as far as these programs go.
@@ -232,6 +272,31 @@ mod tests {
             let takes = |address: &str| accepts(&program, &packet_to(address.parse().unwrap()));
             assert!(inside.into_iter().all(takes), "{prefix}");
             assert!(!outside.into_iter().any(takes), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_filter_leaves_out_what_a_prefix_sends_or_receives() {
+        let prefixes = ["198.18.128.0/22", "fd00:198:18:4000::/64"].map(|prefix| prefix.parse().unwrap());
+        let program = without(&prefixes);
+        let frame = |ethertype: u16, source: IpAddr, destination: IpAddr| {
+            let header = [&[2; 12], ethertype.to_be_bytes().as_slice()].concat();
+            let ip = match source {
+                IpAddr::V4(_) => vec![0x45; 12],
+                IpAddr::V6(_) => vec![0x60; 8],
+            };
+            [header, ip, octets(source), octets(destination)].concat()
+        };
+        for (ethertype, others, flood) in [
+            (0x0800, ["198.18.0.1", "198.18.132.1"], "198.18.131.9"),
+            (0x86dd, ["fd00:198:18::1", "fd00:198:18:4001::1"], "fd00:198:18:4000::7"),
+        ] {
+            let (others, flood): ([IpAddr; 2], IpAddr) =
+                (others.map(|other| other.parse().unwrap()), flood.parse().unwrap());
+            assert!(accepts(&program, &frame(ethertype, others[0], others[1])));
+            assert!(!accepts(&program, &frame(ethertype, flood, others[0])));
+            assert!(!accepts(&program, &frame(ethertype, others[0], flood)));
+            assert!(accepts(&program, &frame(0x0806, flood, others[0])), "another protocol");
         }
     }
 

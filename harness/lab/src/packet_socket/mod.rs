@@ -3,7 +3,7 @@
 //! An AF_PACKET datagram socket: the kernel makes the Ethernet header, and neither needs to own the address that is
 //! sent from nor resets what comes back for it.
 
-mod filter;
+pub(crate) mod filter;
 mod sys;
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use scandrill_model::Stamp;
 
+pub(crate) use self::sys::{attach, set};
 use crate::clock;
 use crate::error::{During, LabError};
 
@@ -57,6 +58,7 @@ impl PacketSocket {
         // Unbound it receives nothing; a filter that wants nothing would still cost each packet a look.
         if !wanted.addresses.is_empty() {
             sys::attach(&socket, &filter::program(wanted))
+                .and_then(|()| sys::ignore_outgoing(&socket))
                 .during(|| "filtering a packet socket".to_owned())?;
             sys::bind(&socket, interface)
                 .during(|| format!("binding a packet socket to interface {index}"))?;

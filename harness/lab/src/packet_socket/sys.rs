@@ -27,16 +27,22 @@ pub(super) fn socket() -> Result<OwnedFd, Errno> {
 /// Bytes of a receive queue that are asked for.
 const QUEUE: i32 = 4 << 20;
 
-pub(super) fn attach(socket: &OwnedFd, program: &[libc::sock_filter]) -> Result<(), Errno> {
+/// Lets a socket receive only what a program lets through.
+pub(crate) fn attach(socket: &OwnedFd, program: &[libc::sock_filter]) -> Result<(), Errno> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?,
         filter: program.as_ptr().cast_mut(),
     };
-    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Lets a socket hear nothing of what its own host sends.
+pub(super) fn ignore_outgoing(socket: &OwnedFd) -> Result<(), Errno> {
     set(socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)
 }
 
-fn set<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
+/// Sets an option of a socket whose value is a plain one.
+pub(crate) fn set<T: Copy>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) -> Result<(), Errno> {
     let length = socklen::<T>();
     // SAFETY: the pointer and the length describe `value`, which lives through the call.
     let done =

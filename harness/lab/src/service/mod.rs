@@ -18,9 +18,13 @@ use self::sctp::SctpPorts;
 pub use self::sctp::{SCTP_LIBRARY, has_sctp};
 use crate::error::LabError;
 use crate::host::Host;
+use crate::packet_socket;
 
 /// Connections that may wait to be accepted; a scan must not fill it.
 const BACKLOG: i32 = 1024;
+
+/// Seconds that a connection waits for its request, at least: as many as Apache's (server/listen.c).
+const DEFERRED_S: i32 = 30;
 
 /// The running services of a host. Dropping it stops them and closes their ports.
 #[must_use = "dropping it stops the services"]
@@ -79,6 +83,7 @@ fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortH
             spawn_local(tcp::serve(tcp_listener(address)?, move |stream| tcp::banner(stream, service)))
         }
         ServiceKind::Http => spawn_local(tcp::serve(tcp_listener(address)?, tcp::http)),
+        ServiceKind::Deferred => spawn_local(tcp::serve(deferring_listener(address)?, tcp::http)),
         ServiceKind::Echo => spawn_local(udp::serve(udp_socket(address)?, |query| Some(query.to_vec()))),
         ServiceKind::Dns => spawn_local(udp::serve(udp_socket(address)?, dns::answer)),
         ServiceKind::Silent => spawn_local(udp::serve(udp_socket(address)?, |_| None)),
@@ -90,6 +95,14 @@ fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortH
 fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, Type::STREAM, Protocol::TCP)?;
     socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Its queue is as long as the host lets it be (`net.core.somaxconn`).
+fn deferring_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address, Type::STREAM, Protocol::TCP)?;
+    packet_socket::set(&socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &DEFERRED_S)?;
+    socket.listen(i32::MAX)?;
     TcpListener::from_std(socket.into())
 }
 

@@ -6,6 +6,7 @@
 
 mod blue;
 mod ends;
+mod floods;
 mod inside;
 mod plans;
 mod verdicts;
@@ -33,7 +34,7 @@ fn main() {
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
     let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS);
-    of_labs.chain(verdicts::JOBS).chain(world::JOBS)
+    of_labs.chain(verdicts::JOBS).chain(world::JOBS).chain(floods::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.

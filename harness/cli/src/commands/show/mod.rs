@@ -6,7 +6,9 @@ mod scan;
 
 use std::fmt::Write as _;
 
-use scandrill_engine::{GreenPlan, OperatorPlan, Planned, Prediction, RedPlan, TARGET};
+use scandrill_engine::{
+    Amount, CounterPlan, FloodPlan, GreenPlan, OperatorPlan, Planned, Prediction, RedPlan, TARGET,
+};
 use scandrill_model::{
     Allowed, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, OperatorExpectation,
     RedExpectation, Step,
@@ -77,6 +79,8 @@ fn page(shown: &Planned, all: &[Planned]) -> String {
     page.part("Attackers", shown.plan.reds.iter().flat_map(red));
     page.part("Clients", shown.plan.greens.iter().flat_map(green));
     page.part("Operators", shown.plan.operators.iter().flat_map(operator));
+    page.part("Load", shown.plan.floods.iter().map(flood));
+    page.part("Counters", shown.plan.counters.iter().map(counter));
     page.0
 }
 
@@ -231,6 +235,37 @@ fn operator(operator: &OperatorPlan) -> Vec<String> {
     std::iter::once(first).chain(typed).chain(expected.iter().map(self::expected)).collect()
 }
 
+fn flood(flood: &FloodPlan) -> String {
+    let packets = &flood.packets;
+    let amount = match flood.amount {
+        Amount::Packets(count) => format!("{count} packets"),
+        Amount::OfConntrackMax(percent) => format!("{percent}% of nf_conntrack_max packets"),
+    };
+    let to = if packets.port == 0 {
+        String::new()
+    } else {
+        format!(" to {}/{}", packets.sends.protocol(), packets.port)
+    };
+    let pace = packets.interval.map_or_else(String::new, |interval| format!(", one each {interval:?}"));
+    let around = if flood.around.is_empty() {
+        String::new()
+    } else {
+        format!(", around {}", flood.around.join(" and "))
+    };
+    format!(
+        "{}: at most {amount} ({}){to} from {} of {}{pace}{around}{}",
+        flood.name,
+        packets.sends,
+        packets.sources,
+        packets.prefix,
+        waits(&flood.after)
+    )
+}
+
+fn counter(counter: &CounterPlan) -> String {
+    format!("{}: {} on {}, {}", counter.name, counter.counts, counter.host, counter.expect)
+}
+
 fn waits(after: &[String]) -> String {
     if after.is_empty() { String::new() } else { format!(", after {}", after.join(" and ")) }
 }
@@ -248,6 +283,7 @@ fn prediction(prediction: &Prediction) -> String {
         Prediction::Red(expect) => red_expectation(expect),
         Prediction::Green(expect) => green_expectation(expect),
         Prediction::Operator(expect) => operator_expectation(expect),
+        Prediction::Counter(expect) => expect.iter().map(|bound| format!("it counts {bound}")).collect(),
     };
     words.join("; ")
 }
@@ -263,6 +299,8 @@ fn red_expectation(expect: &RedExpectation) -> Vec<String> {
     }));
     words.extend(expect.ttl.map(|ttl| format!("every reply has a time to live of {ttl}")));
     words.extend(expect.os.as_ref().map(|name| format!("the target's system looks like {name}")));
+    words.extend(expect.probes.map(|count| format!("{count} probes arrive")));
+    words.extend(expect.took.map(|bound| format!("it takes {bound}")));
     words.extend(expect.ban.as_ref().map(ban));
     words
 }
@@ -302,6 +340,7 @@ fn green_expectation(expect: &GreenExpectation) -> Vec<String> {
     words.extend(expect.success_min.map(|share| format!("at least {:.0} % are served", share * 100.0)));
     words.extend(expect.success_max.map(|share| format!("at most {:.0} % are served", share * 100.0)));
     words.extend(expect.served.map(|count| format!("{count} are served")));
+    words.extend(expect.latency_max.map(|max| format!("each that is served takes at most {} ms", max.0)));
     words
 }
 

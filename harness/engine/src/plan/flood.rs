@@ -1,0 +1,162 @@
+//! The plan of load: whose addresses it comes from, which are nobody else's, and what is counted meanwhile.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use scandrill_model::{Bound, Family, FloodPackets, Sends};
+use scandrill_scanners::Sources;
+use serde::{Deserialize, Serialize};
+
+use super::red::hosts_of;
+use super::{CanaryPlan, ControlPlan, GreenPlan, Plan, Planner, RedPlan, Vantage};
+use crate::bad_file::BadFile;
+use crate::scenario::{Amount, Counter, Flood, Sender};
+
+/// Load.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FloodPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from.
+    pub from: Vantage,
+    /// What is sent; as many as `amount` says.
+    pub packets: FloodPackets,
+    /// How much of it.
+    pub amount: Amount,
+    /// Around whom it lasts.
+    pub around: Vec<String>,
+    /// Who must have finished.
+    pub after: Vec<String>,
+}
+
+impl FloodPlan {
+    /// How many packets are sent before those begin around whom it lasts.
+    pub fn lead(&self) -> u64 {
+        /// Fills any queue that a scenario makes small, and is over at once at any pace worth the name.
+        const LEAD: u64 = 1000;
+        match self.amount {
+            Amount::Packets(count) => count.min(LEAD),
+            Amount::OfConntrackMax(_) => LEAD,
+        }
+    }
+}
+
+/// A counter of a host's kernel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CounterPlan {
+    /// Its name.
+    pub name: String,
+    /// Whose kernel's.
+    pub host: String,
+    /// What is counted.
+    pub counts: String,
+    /// By how much it grows.
+    pub expect: Bound,
+}
+
+impl From<&Counter> for CounterPlan {
+    fn from(counter: &Counter) -> Self {
+        let Counter { name, host, counts, expect, .. } = counter.clone();
+        Self { name, host, counts, expect }
+    }
+}
+
+/// Milliseconds that a flood takes by its own pace.
+pub fn paced(flood: &FloodPlan) -> u64 {
+    let interval = flood.packets.interval.unwrap_or_default().as_nanos();
+    let count = u128::from(flood.packets.count);
+    u64::try_from(count.saturating_mul(interval) / 1_000_000).unwrap_or(u64::MAX)
+}
+
+impl Planner<'_> {
+    pub(super) fn flood(&self, index: usize, flood: &Flood) -> Result<FloodPlan, BadFile> {
+        let (prefix, first_source, sources) = self.flood_sources(index, flood)?;
+        let packets = FloodPackets {
+            sends: flood.sends,
+            prefix,
+            first_source,
+            sources,
+            target: self.addresses.target(self.case.family),
+            port: flood.port,
+            count: if let Amount::Packets(count) = flood.amount { count } else { 0 },
+            interval: flood.interval,
+            seed: self.seed.wrapping_add(index as u64),
+        };
+        if flood.sends == Sends::Handshakes && packets.count > packets.flows() {
+            let flows = packets.flows();
+            let message = format!("there are {flows} handshakes from {sources} sources, and no more");
+            return Err(self.bad(flood.span.clone(), message, Some("add `sources`".to_owned())));
+        }
+        Ok(FloodPlan {
+            name: flood.name.clone(),
+            from: self.vantage(&flood.host),
+            packets,
+            amount: flood.amount,
+            around: flood.around.clone(),
+            after: flood.after.clone(),
+        })
+    }
+
+    fn flood_sources(&self, index: usize, flood: &Flood) -> Result<(IpNet, IpAddr, u32), BadFile> {
+        let alone = |address: IpAddr| (IpNet::from(address), address, 1);
+        let many = |prefix: IpNet, most: u32| {
+            let (first, count) = hosts_of(prefix, most);
+            (prefix, first, count)
+        };
+        Ok(match &flood.sender {
+            Sender::Own => alone(self.addresses.flood(&flood.host, self.case.family, index)),
+            Sender::Spoofed(who) => alone(self.address_of(who)),
+            Sender::Prefix(prefix) => many(*prefix, u32::MAX),
+            Sender::Pool(count) => many(self.pool_of(&flood.name, *count, &flood.span)?, *count),
+        })
+    }
+
+    /// Captures leave out what a flood sends and what answers it, by its addresses. So no scanner and no witness may have
+    /// one of them; nor may a client, unless the flood is in its name.
+    pub(super) fn check_floods(&self, plan: &Plan) -> Result<(), BadFile> {
+        for (index, flood) in plan.floods.iter().enumerate() {
+            let prefix = flood.packets.prefix;
+            let source = &self.scenario.floods[index];
+            let spoofs = matches!(source.sender, Sender::Spoofed(_));
+            let greens = plan
+                .greens
+                .iter()
+                .filter(|_| !spoofs)
+                .map(|GreenPlan { name, source, .. }| (name.as_str(), IpNet::from(*source)));
+            let floods = plan.floods[..index].iter().map(|other| (other.name.as_str(), other.packets.prefix));
+            let mut others = greens.chain(floods).chain(plan.reds.iter().flat_map(of_red));
+            let others = others.by_ref().chain(witnesses(plan));
+            let mut same = others.filter(|(_, other)| other.contains(&prefix) || prefix.contains(other));
+            if let Some((name, other)) = same.next() {
+                let message = format!("`{}` comes from {prefix}, where {name} has {other}", flood.name);
+                let help = "captures could not tell the two: give it sources of its own".to_owned();
+                return Err(self.bad(source.span.clone(), message, Some(help)));
+            }
+            if Family::of(prefix.addr()) != self.case.family {
+                let message = format!(
+                    "`{}` comes from {prefix}, and the case is over {}",
+                    flood.name, self.case.family
+                );
+                return Err(self.bad(source.span.clone(), message, Some("say which `family`".to_owned())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The addresses of a scanner, and of its looks at a ban.
+fn of_red(red: &RedPlan) -> impl Iterator<Item = (&str, IpNet)> {
+    let own = match red.scan.evasion.sources {
+        Sources::Pool { prefix, .. } => prefix,
+        Sources::Own | Sources::Spoofed => IpNet::from(red.scan.source),
+    };
+    let fresh = red.look.iter().map(|look| IpNet::from(look.fresh.source));
+    let zombie = red.scan.zombie.iter().map(|zombie| IpNet::from(zombie.address));
+    [own].into_iter().chain(fresh).chain(zombie).map(|net| (red.name.as_str(), net))
+}
+
+fn witnesses(plan: &Plan) -> impl Iterator<Item = (&str, IpNet)> {
+    let control = |control: &ControlPlan| ("a control", IpNet::from(control.probe.scan.source));
+    let canary = |canary: &CanaryPlan| ("the canary", IpNet::from(canary.probe.scan.source));
+    plan.controls.iter().map(control).chain(plan.canary.iter().map(canary))
+}
