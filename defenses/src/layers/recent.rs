@@ -2,13 +2,13 @@
 //! twin of nftables, which keeps the same stamps in a set whose elements time out.
 
 use minijinja::{Value, context};
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Step, Tool};
 
 use super::TOOL;
 use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, ranges, rules_file};
+use crate::render::{install, ranges, twins};
 use crate::settings::Settings;
 
 /// xt_recent over both families, or what counts alike in nftables.
@@ -93,19 +93,18 @@ impl Layer for Recent {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
-        let step = if settings.word("tool") == "nftables" {
-            self.check(settings)?;
-            load(self.name(), Loader::Nft, rules_file!("recent.nft"), &ring(settings))
-        } else {
-            append(self.name(), settings, rules_file!("recent.rules"), |family| list(settings, family))
+        self.check(settings)?;
+        let context = |family: Option<Family>| match family {
+            Some(family) => list(settings, family),
+            None => ring(settings),
         };
-        Ok(vec![step?])
+        Ok(vec![install(self.name(), settings, twins!("recent"), context)?])
     }
 }
 
 impl Recent {
     fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
-        if !settings.is_on("reap") {
+        if !settings.is_on("reap") || settings.tool() == Tool::Iptables {
             return Ok(());
         }
         let why = "sets of nftables forget by themselves: leave `reap` out".to_owned();
@@ -122,7 +121,7 @@ fn list(settings: &Settings, family: Family) -> Value {
         list => format!("--name {}{mask}{side}", settings.word("name")),
         reap => if settings.is_on("reap") { " --reap" } else { "" },
         rttl,
-        ..numbers(settings, family)
+        ..numbers(settings)
     }
 }
 
@@ -132,7 +131,7 @@ fn ring(settings: &Settings) -> Value {
     let judged_itself = u64::from(settings.word("order") == "set-first");
     let families: Vec<Value> = [Family::V4, Family::V6].iter().map(|family| key(settings, *family)).collect();
     let slots = settings.number("hitcount") - judged_itself;
-    context! { families, slots, name => settings.word("name"), ..numbers(settings, Family::V4) }
+    context! { families, slots, name => settings.word("name"), ..numbers(settings) }
 }
 
 /// One family's key in nft: its type, and how it is made of a packet.
@@ -150,9 +149,8 @@ fn key(settings: &Settings, family: Family) -> Value {
     }
 }
 
-fn numbers(settings: &Settings, family: Family) -> Value {
+fn numbers(settings: &Settings) -> Value {
     context! {
-        family => family.to_string(),
         seconds => settings.number("seconds"),
         hitcount => settings.number("hitcount"),
         protocol => settings.word("protocol"),
