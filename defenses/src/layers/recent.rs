@@ -104,13 +104,22 @@ impl Layer for Recent {
 
 impl Recent {
     fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
-        if !settings.is_on("reap") || settings.tool() == Tool::Iptables {
-            return Ok(());
-        }
-        let why = "sets of nftables forget by themselves: leave `reap` out".to_owned();
+        let why = match settings.tool() {
+            Tool::Iptables => return Ok(()),
+            Tool::Nftables if settings.is_on("reap") => {
+                "sets of nftables forget by themselves: leave `reap` out".to_owned()
+            }
+            Tool::Nftables if settings.number("hitcount") > STAMPS_MAX => {
+                format!("with nftables each stamp of a source is a rule: `hitcount` is {STAMPS_MAX} at most")
+            }
+            Tool::Nftables => return Ok(()),
+        };
         Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
     }
 }
+
+/// More rules than these do not fit into the message that an ordinary user's nft may send (net.core.wmem_max).
+const STAMPS_MAX: u64 = 100;
 
 /// What xt_recent's rules are rendered with.
 fn list(settings: &Settings, family: Family) -> Value {

@@ -150,6 +150,20 @@ fn a_reset_cannot_refuse_udp() {
 }
 
 #[test]
+fn what_nftables_cannot_count_like_xt_recent_is_refused() {
+    let layer = find("recent").unwrap();
+    for (given, why) in [
+        (json!({ "tool": "nftables", "reap": true }), "sets of nftables forget by themselves"),
+        (json!({ "tool": "nftables", "hitcount": 101 }), "`hitcount` is 100 at most"),
+    ] {
+        let given: BTreeMap<String, Json> = serde_json::from_value(given).unwrap();
+        let settings = Settings::read(layer, &given, &site(Backend::Nft)).unwrap();
+        let error = layer.steps(&settings).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn what_gets_installed() {
     for layer in layers() {
         let name = layer.name().replace('/', "-");
