@@ -33,8 +33,8 @@ const PARAMETERS: &[Parameter] = &[
         name: "name",
         kind: Kind::Name,
         default: Preset::Word("DEFAULT"),
-        doc: "the list's name in /proc/net/xt_recent, where rules that share a name share their counts; with nftables \
-              the table's, where a second layer of that name replaces the first",
+        doc: "the list's name in /proc/net/xt_recent, where rules that share a name share their counts, and the first \
+              one's mask; with nftables the table's, where a second layer of that name replaces the first",
     },
     Parameter {
         name: "order",
@@ -67,7 +67,8 @@ const PARAMETERS: &[Parameter] = &[
         name: "rttl",
         kind: Kind::Switch,
         default: Preset::Off,
-        doc: "tells packets of one address with another time to live, or hop limit, from one another (--rttl)",
+        doc: "drops only packets whose time to live, or hop limit, is that of the last one that was counted (--rttl, \
+              iptables only): behind set-first, that is each packet's own",
     },
     Parameter {
         name: "reap",
@@ -104,15 +105,16 @@ impl Layer for Recent {
 
 impl Recent {
     fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
-        let why = match settings.tool() {
-            Tool::Iptables => return Ok(()),
-            Tool::Nftables if settings.is_on("reap") => {
-                "sets of nftables forget by themselves: leave `reap` out".to_owned()
-            }
-            Tool::Nftables if settings.number("hitcount") > STAMPS_MAX => {
+        if settings.tool() == Tool::Iptables {
+            return Ok(());
+        }
+        let alone = ["reap", "rttl"].into_iter().find(|option| settings.is_on(option));
+        let why = match alone {
+            Some(option) => format!("`{option}` is xt_recent's alone: leave it out with nftables"),
+            None if settings.number("hitcount") > STAMPS_MAX => {
                 format!("with nftables each stamp of a source is a rule: `hitcount` is {STAMPS_MAX} at most")
             }
-            Tool::Nftables => return Ok(()),
+            None => return Ok(()),
         };
         Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
     }
@@ -125,11 +127,13 @@ const STAMPS_MAX: u64 = 100;
 fn list(settings: &Settings, family: Family) -> Value {
     let side = if settings.word("key") == "destination" { " --rdest" } else { "" };
     let mask = address::mask(settings, family).map(|mask| format!(" --mask {mask}")).unwrap_or_default();
-    let rttl = if settings.is_on("rttl") { " --rttl" } else { "" };
+    // The first rule that names a list gives it its mask, over both families.
+    let masked = [Family::V4, Family::V6].iter().any(|family| address::mask(settings, *family).is_some());
+    let own = if masked && family == Family::V6 { "6" } else { "" };
     context! {
-        list => format!("--name {}{mask}{side}", settings.word("name")),
+        list => format!("--name {}{own}{mask}{side}", settings.word("name")),
         reap => if settings.is_on("reap") { " --reap" } else { "" },
-        rttl,
+        rttl => if settings.is_on("rttl") { " --rttl" } else { "" },
         ..numbers(settings)
     }
 }
@@ -146,15 +150,10 @@ fn ring(settings: &Settings) -> Value {
 /// One family's key in nft: its type, and how it is made of a packet.
 fn key(settings: &Settings, family: Family) -> Value {
     let side = if settings.word("key") == "destination" { "daddr" } else { "saddr" };
-    let ttl = match (settings.is_on("rttl"), family) {
-        (false, _) => "",
-        (true, Family::V4) => " . ip ttl",
-        (true, Family::V6) => " . ip6 hoplimit",
-    };
     context! {
         digit => address::digit(family),
-        kind => format!("{} {side}{ttl}", address::header(family)),
-        key => format!("{}{ttl}", address::nft(settings, family, side)),
+        kind => format!("{} {side}", address::header(family)),
+        key => address::nft(settings, family, side),
     }
 }
 
