@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use minijinja::{Value, context};
 use scandrill_model::Family;
 
 use crate::layer::{Kind, Parameter, Preset};
@@ -50,6 +51,11 @@ pub(super) fn nft(settings: &Settings, family: Family, side: &str) -> String {
         Some(mask) => format!("{address} & {mask}"),
         None => address,
     }
+}
+
+/// What a file for both families is rendered with: `families`, and what is the same for both.
+pub(super) fn both(values: impl Fn(Family) -> Value) -> Value {
+    context! { families => [Family::V4, Family::V6].map(&values).to_vec(), ..values(Family::V4) }
 }
 
 /// The IP header's name in nft.

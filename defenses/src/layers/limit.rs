@@ -2,13 +2,13 @@
 //! bucket for each source.
 
 use minijinja::{Value, context};
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Step};
 
 use super::TOOL;
 use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, rules_file};
+use crate::render::{install, twins};
 use crate::settings::Settings;
 
 /// A token bucket before UDP, TCP's new connections or pings.
@@ -64,19 +64,11 @@ impl Layer for Limit {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
-        let step = if settings.word("tool") == "nftables" {
-            let families = [Family::V4, Family::V6].map(|family| values(settings, family));
-            let one = values(settings, Family::V4);
-            load(
-                self.name(),
-                Loader::Nft,
-                rules_file!("limit.nft"),
-                &context! { families => families.to_vec(), ..one },
-            )
-        } else {
-            append(self.name(), settings, rules_file!("limit.rules"), |family| values(settings, family))
-        };
-        Ok(vec![step?])
+        let both = || address::both(|family| values(settings, family));
+        let step = install(self.name(), settings, twins!("limit"), |family| {
+            family.map_or_else(both, |family| values(settings, family))
+        })?;
+        Ok(vec![step])
     }
 }
 
@@ -95,7 +87,6 @@ fn values(settings: &Settings, family: Family) -> Value {
         by_source => settings.word("key") == "source",
         // As long as an empty bucket takes to be full again: a source that is forgotten earlier gets a new one.
         refill => seconds(settings.word("per")) * burst.div_ceil(rate) + 1,
-        family => family.to_string(),
         digit => address::digit(family),
         prefix => address::prefix(settings, family),
         kind => format!("{} saddr", address::header(family)),

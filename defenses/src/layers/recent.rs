@@ -2,13 +2,13 @@
 //! twin of nftables, which keeps the same stamps in a set whose elements time out.
 
 use minijinja::{Value, context};
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Step, Tool};
 
 use super::TOOL;
 use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, ranges, rules_file};
+use crate::render::{install, ranges, twins};
 use crate::settings::Settings;
 
 /// xt_recent over both families, or what counts alike in nftables.
@@ -33,8 +33,8 @@ const PARAMETERS: &[Parameter] = &[
         name: "name",
         kind: Kind::Name,
         default: Preset::Word("DEFAULT"),
-        doc: "the list's name in /proc/net/xt_recent, where rules that share a name share their counts; with nftables \
-              the table's, where a second layer of that name replaces the first",
+        doc: "the list's name in /proc/net/xt_recent, where rules that share a name share their counts, and the first \
+              one's mask; with nftables the table's, where a second layer of that name replaces the first",
     },
     Parameter {
         name: "order",
@@ -67,7 +67,8 @@ const PARAMETERS: &[Parameter] = &[
         name: "rttl",
         kind: Kind::Switch,
         default: Preset::Off,
-        doc: "tells packets of one address with another time to live, or hop limit, from one another (--rttl)",
+        doc: "drops only packets whose time to live, or hop limit, is that of the last one that was counted (--rttl, \
+              iptables only): behind set-first, that is each packet's own",
     },
     Parameter {
         name: "reap",
@@ -93,36 +94,47 @@ impl Layer for Recent {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
-        let step = if settings.word("tool") == "nftables" {
-            self.check(settings)?;
-            load(self.name(), Loader::Nft, rules_file!("recent.nft"), &ring(settings))
-        } else {
-            append(self.name(), settings, rules_file!("recent.rules"), |family| list(settings, family))
+        self.check(settings)?;
+        let context = |family: Option<Family>| match family {
+            Some(family) => list(settings, family),
+            None => ring(settings),
         };
-        Ok(vec![step?])
+        Ok(vec![install(self.name(), settings, twins!("recent"), context)?])
     }
 }
 
 impl Recent {
     fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
-        if !settings.is_on("reap") {
+        if settings.tool() == Tool::Iptables {
             return Ok(());
         }
-        let why = "sets of nftables forget by themselves: leave `reap` out".to_owned();
+        let alone = ["reap", "rttl"].into_iter().find(|option| settings.is_on(option));
+        let why = match alone {
+            Some(option) => format!("`{option}` is xt_recent's alone: leave it out with nftables"),
+            None if settings.number("hitcount") > STAMPS_MAX => {
+                format!("with nftables each stamp of a source is a rule: `hitcount` is {STAMPS_MAX} at most")
+            }
+            None => return Ok(()),
+        };
         Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
     }
 }
+
+/// More rules than these do not fit into the message that an ordinary user's nft may send (net.core.wmem_max).
+const STAMPS_MAX: u64 = 100;
 
 /// What xt_recent's rules are rendered with.
 fn list(settings: &Settings, family: Family) -> Value {
     let side = if settings.word("key") == "destination" { " --rdest" } else { "" };
     let mask = address::mask(settings, family).map(|mask| format!(" --mask {mask}")).unwrap_or_default();
-    let rttl = if settings.is_on("rttl") { " --rttl" } else { "" };
+    // The first rule that names a list gives it its mask, over both families.
+    let masked = [Family::V4, Family::V6].iter().any(|family| address::mask(settings, *family).is_some());
+    let own = if masked && family == Family::V6 { "6" } else { "" };
     context! {
-        list => format!("--name {}{mask}{side}", settings.word("name")),
+        list => format!("--name {}{own}{mask}{side}", settings.word("name")),
         reap => if settings.is_on("reap") { " --reap" } else { "" },
-        rttl,
-        ..numbers(settings, family)
+        rttl => if settings.is_on("rttl") { " --rttl" } else { "" },
+        ..numbers(settings)
     }
 }
 
@@ -132,27 +144,21 @@ fn ring(settings: &Settings) -> Value {
     let judged_itself = u64::from(settings.word("order") == "set-first");
     let families: Vec<Value> = [Family::V4, Family::V6].iter().map(|family| key(settings, *family)).collect();
     let slots = settings.number("hitcount") - judged_itself;
-    context! { families, slots, name => settings.word("name"), ..numbers(settings, Family::V4) }
+    context! { families, slots, name => settings.word("name"), ..numbers(settings) }
 }
 
 /// One family's key in nft: its type, and how it is made of a packet.
 fn key(settings: &Settings, family: Family) -> Value {
     let side = if settings.word("key") == "destination" { "daddr" } else { "saddr" };
-    let ttl = match (settings.is_on("rttl"), family) {
-        (false, _) => "",
-        (true, Family::V4) => " . ip ttl",
-        (true, Family::V6) => " . ip6 hoplimit",
-    };
     context! {
         digit => address::digit(family),
-        kind => format!("{} {side}{ttl}", address::header(family)),
-        key => format!("{}{ttl}", address::nft(settings, family, side)),
+        kind => format!("{} {side}", address::header(family)),
+        key => address::nft(settings, family, side),
     }
 }
 
-fn numbers(settings: &Settings, family: Family) -> Value {
+fn numbers(settings: &Settings) -> Value {
     context! {
-        family => family.to_string(),
         seconds => settings.number("seconds"),
         hitcount => settings.number("hitcount"),
         protocol => settings.word("protocol"),

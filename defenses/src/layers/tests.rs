@@ -150,6 +150,21 @@ fn a_reset_cannot_refuse_udp() {
 }
 
 #[test]
+fn what_nftables_cannot_count_like_xt_recent_is_refused() {
+    let layer = find("recent").unwrap();
+    for (given, why) in [
+        (json!({ "tool": "nftables", "reap": true }), "`reap` is xt_recent's alone"),
+        (json!({ "tool": "nftables", "rttl": true }), "`rttl` is xt_recent's alone"),
+        (json!({ "tool": "nftables", "hitcount": 101 }), "`hitcount` is 100 at most"),
+    ] {
+        let given: BTreeMap<String, Json> = serde_json::from_value(given).unwrap();
+        let settings = Settings::read(layer, &given, &site(Backend::Nft)).unwrap();
+        let error = layer.steps(&settings).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn what_gets_installed() {
     for layer in layers() {
         let name = layer.name().replace('/', "-");
@@ -174,7 +189,7 @@ fn what_gets_installed_with_parameters() {
             "recent-all-nftables",
             "recent",
             json!({
-                "protocol": "udp", "ports": "1-21,53", "key": "destination", "prefix4": 24, "prefix6": 64, "rttl": true,
+                "protocol": "udp", "ports": "1-21,53", "key": "destination", "prefix4": 24, "prefix6": 64,
                 "order": "update-first", "hitcount": 3, "tool": "nftables",
             }),
         ),

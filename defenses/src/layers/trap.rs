@@ -2,13 +2,13 @@
 //! whose elements time out, ipset's or nftables'.
 
 use minijinja::{Value, context};
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Loader, Step, Tool};
 
 use super::TOOL;
 use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{append, load, ranges, rules_file};
+use crate::render::{install, load, ranges, rules_file, twins};
 use crate::settings::Settings;
 
 /// Trap ports and a ban set.
@@ -74,15 +74,17 @@ impl Layer for Trap {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
-        let both = [Family::V4, Family::V6].map(|family| values(settings, family)).to_vec();
-        let context = context! { families => both, ..values(settings, Family::V4) };
-        if settings.word("tool") == "nftables" {
-            return Ok(vec![load(self.name(), Loader::Nft, rules_file!("trap.nft"), &context)?]);
+        let both = || address::both(|family| values(settings, family));
+        let rules = install(self.name(), settings, twins!("trap"), |family| {
+            family.map_or_else(both, |family| values(settings, family))
+        })?;
+        match settings.tool() {
+            Tool::Nftables => Ok(vec![rules]),
+            Tool::Iptables => {
+                let sets = load(self.name(), Loader::IpsetRestore, rules_file!("trap.ipset"), &both())?;
+                Ok(vec![sets, rules])
+            }
         }
-        let sets = load(self.name(), Loader::IpsetRestore, rules_file!("trap.ipset"), &context)?;
-        let rules =
-            append(self.name(), settings, rules_file!("trap.rules"), |family| values(settings, family))?;
-        Ok(vec![sets, rules])
     }
 }
 
@@ -97,7 +99,6 @@ fn values(settings: &Settings, family: Family) -> Value {
         refresh => settings.word("refresh"),
         by_port => settings.word("key") == "source-port",
         handshake => settings.word("proof") == "handshake",
-        family => family.to_string(),
         digit => address::digit(family),
         kind => format!("{} saddr", address::header(family)),
         source => address::nft(settings, family, "saddr"),
