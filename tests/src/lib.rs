@@ -1,2 +1,4 @@
-//! Holds the test targets of the house together; there is nothing to call here.
+//! What the benchmarks share. Tests need nothing from here.
 #![forbid(unsafe_code)]
+
+pub mod bench;

@@ -24,6 +24,7 @@ struct Claim {
     section: String,
     says: String,
     scenario: Option<String>,
+    benchmark: Option<String>,
     pending: Option<String>,
 }
 
@@ -151,24 +152,39 @@ fn has_as_the_case_says(scenario: &toml::Table, layer: &dyn Layer) -> bool {
 }
 
 #[test]
-fn every_sentence_of_the_manual_has_a_scenario_or_a_reason() {
+fn every_sentence_of_the_manual_has_a_scenario_a_benchmark_or_a_reason() {
     let mut wrong = Vec::new();
     for claim in claims() {
         let told = [&claim.id, &claim.section, &claim.says].iter().all(|text| !text.trim().is_empty());
-        match (&claim.scenario, &claim.pending) {
+        match (&claim.scenario, &claim.benchmark, &claim.pending) {
             _ if !told => wrong.push(format!("{}: id, section and says must be filled in", claim.id)),
-            (Some(scenario), None) if exists(&format!("scenarios/{scenario}.toml")) => {}
-            (Some(scenario), None) => {
+            (Some(scenario), None, None) if exists(&format!("scenarios/{scenario}.toml")) => {}
+            (Some(scenario), None, None) => {
                 wrong.push(format!("{}: there is no scenarios/{scenario}.toml", claim.id));
             }
-            (None, Some(reason)) if !reason.trim().is_empty() => {}
-            (None, _) => {
-                wrong.push(format!("{}: neither a scenario nor a reason why it is pending", claim.id));
+            (None, Some(benchmark), None) if is_written_down(benchmark) => {}
+            (None, Some(benchmark), None) => {
+                let lack = format!("{}: there is no benchmark `{benchmark}` with a section", claim.id);
+                wrong.push(format!("{lack} in BENCHMARKS.md that names its command"));
             }
-            (Some(_), Some(_)) => wrong.push(format!("{}: both a scenario and pending", claim.id)),
+            (None, None, Some(reason)) if !reason.trim().is_empty() => {}
+            (None, None, _) => {
+                let lack = "neither a scenario, nor a benchmark, nor a reason why it is pending";
+                wrong.push(format!("{}: {lack}", claim.id));
+            }
+            _ => wrong.push(format!("{}: more than one of scenario, benchmark and pending", claim.id)),
         }
     }
     none(&wrong, &format!("mend {CLAIMS}, or write the scenario:"));
+}
+
+/// Whether there is a benchmark of that name, and BENCHMARKS.md says what it showed.
+fn is_written_down(benchmark: &str) -> bool {
+    let manifest: toml::Table = read("tests/Cargo.toml").parse().expect("cargo has read it too");
+    let benches = manifest.get("bench").and_then(toml::Value::as_array).into_iter().flatten();
+    let is_there = benches.filter_map(|bench| bench.get("name")?.as_str()).any(|name| name == benchmark);
+    let command = format!("--bench {benchmark} ");
+    is_there && read("BENCHMARKS.md").contains(&command)
 }
 
 #[test]
