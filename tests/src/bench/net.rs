@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use scandrill_lab::{Finished, Host, Lab, Services, clock, request, start_services};
+use scandrill_lab::{Client, Finished, Host, Lab, Services, clock, start_services};
 use scandrill_model::{
     CommandLine, HostPlan, InterfacePlan, LabPlan, Protocol, RoutePlan, Segment, ServiceKind, ServicePlan,
     Speaks, SysctlPlan, Wire,
@@ -82,7 +82,7 @@ pub async fn requests(net: &Net, count: usize, patience: Duration) -> Outcome<Ve
         let mut times = Vec::new();
         for _ in 0..count {
             let start = clock::now();
-            let answered = request(Speaks::Tcp, source, target, SERVICE.port, patience).await;
+            let answered = Client::new(Speaks::Tcp, source, target, SERVICE.port).request(patience).await;
             times.push(answered.ok().map(|()| clock::elapsed(start)));
         }
         times
