@@ -9,8 +9,9 @@ use scandrill_model::{Backend, CommandLine, Loader, Step};
 
 use crate::error::{During, LabError, LabErrors};
 use crate::host::Host;
-use crate::snapshot::{Snapshot, snapshot};
-use crate::{loader, script, sysctl};
+use crate::snapshot::{Snapshot, past_stand_ins, snapshot};
+use crate::standin::LoggingRule;
+use crate::{loader, script, standin, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -40,6 +41,7 @@ pub struct Installed {
     before: Snapshot,
     /// All kernel parameters as they were, where a step may change others than it names.
     parameters: BTreeMap<String, String>,
+    logging: Vec<LoggingRule>,
 }
 
 /// What takes one step back.
@@ -67,7 +69,8 @@ pub async fn install_shared(host: &Host, steps: &[Step]) -> Result<Installed, La
 async fn put_in(host: &Host, steps: &[Step], rules: bool, parameters: bool) -> Result<Installed, LabError> {
     let before = if rules { snapshot(host, &[]).await? } else { Snapshot::default() };
     let parameters = if parameters { host.blocking(sysctl::all).await? } else { BTreeMap::new() };
-    let mut installed = Installed { host: host.clone(), undos: Vec::new(), before, parameters };
+    let mut installed =
+        Installed { host: host.clone(), undos: Vec::new(), before, parameters, logging: Vec::new() };
     for step in steps {
         if let Err(error) = installed.apply(step).await {
             // The first error is the one that tells; the lab goes away whatever the undoing says.
@@ -97,6 +100,12 @@ impl Installed {
         self.undos.iter().filter(|undo| matches!(undo, Undo::Sysctl { .. })).count()
     }
 
+    /// The rules that log, in the order in which they were put in. Where a rule came from a step's text, its file is the
+    /// step's.
+    pub fn logging_rules(&self) -> &[LoggingRule] {
+        &self.logging
+    }
+
     /// Undoes the steps in reverse and compares the kernel with what it was before; every error is kept.
     pub async fn remove(self) -> Result<(), LabErrors> {
         let mut errors = Vec::new();
@@ -123,15 +132,26 @@ impl Installed {
     async fn apply(&mut self, step: &Step) -> Result<(), LabError> {
         match step {
             Step::Sysctl { key, value } => self.set(key, value).await,
-            Step::Load { loader: Loader::Script { backend }, text, origin } => {
-                self.script(*backend, origin, text).await
-            }
             Step::Load { loader, text, origin } => {
-                self.rules_follow();
-                loader::load(&self.host, *loader, origin, text, LIMIT).await
+                let noted = standin::noted();
+                let loaded = self.load(*loader, origin, text).await;
+                let of_step = |mut rule: LoggingRule| {
+                    rule.file.get_or_insert_with(|| origin.clone());
+                    rule
+                };
+                self.logging.extend(standin::noted_since(noted).into_iter().map(of_step));
+                loaded
             }
             Step::WriteFile { path, text } => self.write(Path::new(path), text),
         }
+    }
+
+    async fn load(&mut self, loader: Loader, origin: &str, text: &str) -> Result<(), LabError> {
+        if let Loader::Script { backend } = loader {
+            return self.script(backend, origin, text).await;
+        }
+        self.rules_follow();
+        loader::load(&self.host, loader, origin, text, LIMIT).await
     }
 
     async fn set(&mut self, key: &str, value: &str) -> Result<(), LabError> {
@@ -200,7 +220,8 @@ async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
     match undo {
         Undo::Sysctl { key, value } => host.blocking(move || sysctl::set(&key, &value)).await?,
         Undo::Rules => {
-            let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), CLEAR.into()] };
+            let command =
+                CommandLine { program: "bash".into(), args: vec!["-c".into(), past_stand_ins(CLEAR)] };
             host.output(&command, None, LIMIT).await?.success(&command).map(drop)
         }
         Undo::File { path, content: Some(content) } => replace(&path, &content),

@@ -31,8 +31,10 @@ mod ring;
 mod script;
 mod service;
 mod snapshot;
+mod standin;
 mod sysctl;
 mod verdicts;
+mod watch;
 mod words;
 mod zombie;
 
@@ -57,6 +59,8 @@ pub use process::{
 };
 pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
+pub use standin::LoggingRule;
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
+pub use watch::{Heard, KernelLog};
 pub use words::in_words;
 pub use zombie::zombie_steps;

@@ -32,7 +32,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     folders().map(|folder| folder.join(name)).find(|path| is_executable(path))
 }
 
-fn folders() -> impl Iterator<Item = PathBuf> {
+pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let users: Vec<PathBuf> = env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
     std::iter::once(PathBuf::from(LAB_PROGRAMS)).chain(users).chain(SYSTEM_FOLDERS.map(PathBuf::from))

@@ -14,13 +14,14 @@ use crate::loader::refused;
 use crate::process::choose_backend;
 
 /// bash reads this before the script. A command that fails where nothing tests it, and every `exit`, names its line
-/// on descriptor 9. A subshell that ends so has the exit code 113, by which the failure of what waits for it is told
+/// on descriptor 9. What stands in for a tool learns the line that calls it. A subshell that ends so has the exit code 113, by which the failure of what waits for it is told
 /// from a failure of its own.
 const STRICT: &str = r#"
 unset BASH_ENV
 exec 9>&1 1>&2
 set -ET
-trap 'case $BASH_COMMAND in exit*) echo "exit $LINENO" >&9 ;; esac' DEBUG
+export SCANDRILL_SCRIPT_LINE
+trap 'SCANDRILL_SCRIPT_LINE=$LINENO; case $BASH_COMMAND in exit*) echo "exit $LINENO" >&9 ;; esac' DEBUG
 trap 'echo "failed $LINENO $?" >&9; exit 113' ERR
 "#;
 /// As in [`STRICT`].

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::LabError;
 use crate::host::Host;
+use crate::standin::{REAL, words};
 use crate::{loss, sysctl};
 
 /// Longer than any of the programs takes.
@@ -42,7 +43,7 @@ pub struct Snapshot {
 
 /// Reads the host's rules and sets, and the parameters and files of `steps`.
 pub async fn snapshot(host: &Host, steps: &[Step]) -> Result<Snapshot, LabError> {
-    let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), DUMP.into()] };
+    let command = CommandLine { program: "bash".into(), args: vec!["-c".into(), past_stand_ins(DUMP)] };
     let dumped = host.output(&command, None, LIMIT).await?.success(&command)?;
     let mut snapshot = Snapshot::parse(&String::from_utf8_lossy(&dumped.stdout));
     for step in steps {
@@ -60,6 +61,11 @@ pub async fn snapshot(host: &Host, steps: &[Step]) -> Result<Snapshot, LabError>
         }
     }
     Ok(snapshot)
+}
+
+/// A script of bash that runs the real tools: what is in the kernel, and not what an administrator would be shown.
+pub(crate) fn past_stand_ins(script: &str) -> String {
+    format!("PATH={REAL}:$PATH\n{script}")
 }
 
 impl Snapshot {
@@ -223,7 +229,7 @@ pub async fn check_rules(host: &Host, reference: &Snapshot) -> Result<Vec<String
         return Ok(Vec::new());
     }
     let command = CommandLine { program: "bash".into(), args: vec!["-s".into()] };
-    let script = format!("{ASK}{questions}exit 0\n").into_bytes();
+    let script = past_stand_ins(&format!("{ASK}{questions}exit 0\n")).into_bytes();
     let asked = host.output(&command, Some(script), LIMIT).await?.success(&command)?;
     Ok(String::from_utf8_lossy(&asked.stdout).lines().map(str::to_owned).collect())
 }
@@ -256,26 +262,6 @@ fn question(program: &str, line: &str) -> String {
         lacks + "lacks " + program + " " + &quoted.join(" ") + " && "
     });
     format!("{lacks}echo {}\n", quoted(&format!("{program} has not: {line}")))
-}
-
-/// The words of a line of iptables-save: split at blanks, but for those between double quotes; a backslash takes the
-/// next letter as it is.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut within) = (Vec::new(), None::<String>, false);
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => {
-                within = !within;
-                word.get_or_insert_default();
-            }
-            '\\' if within => word.get_or_insert_default().extend(letters.next()),
-            ' ' if !within => words.extend(word.take()),
-            other => word.get_or_insert_default().push(other),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 /// A word as bash takes it for just that.

@@ -1,8 +1,10 @@
 //! The defense: installed twice (in a scratch namespace and on the target), read back, compared, taken off. Where
 //! administrators have changed it, so is the one in the scratch namespace: they do the same there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use scandrill_lab::{
-    Host, Installed, Lab, LabError, Snapshot, check_rules, install, install_shared, snapshot,
+    Host, Installed, Lab, LabError, LoggingRule, Snapshot, check_rules, install, install_shared, snapshot,
 };
 use scandrill_model::{Moment, Step, What};
 
@@ -27,6 +29,9 @@ impl<'a> Blue<'a> {
         let installed = put_in(plan, target).await.trouble("installing the defense")?;
         for step in &plan.steps {
             log.emit(What::Installed { step: in_words(step) });
+        }
+        for text in logging(installed.logging_rules()) {
+            log.emit(What::Note { text });
         }
         let blue = Self { plan, target: installed, reference };
         blue.read_back(lab, log).await?;
@@ -119,6 +124,25 @@ async fn put_in(plan: &Plan, host: &Host) -> Result<Installed, LabError> {
 /// What a host's kernel holds of a defense; where there is nothing to read back, nothing is asked.
 async fn dump(plan: &Plan, host: &Host) -> Result<Snapshot, LabError> {
     if plan.is_read_back() { snapshot(host, &plan.steps).await } else { Ok(Snapshot::default()) }
+}
+
+/// What is said of rules that log, file by file.
+fn logging(rules: &[LoggingRule]) -> Vec<String> {
+    let mut files: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for rule in rules {
+        let place = rule.line.map_or_else(|| format!("`{}`", rule.rule), |line| line.to_string());
+        files.entry(rule.file.as_deref().unwrap_or_default()).or_default().insert(place);
+    }
+    let told = files.into_iter().map(|(file, lines)| {
+        let lines: Vec<String> = lines.into_iter().collect();
+        let noun = if lines.len() == 1 { "line" } else { "lines" };
+        format!(
+            "{file} {noun} {}: what is logged there is heard as NFLOG and written to /var/log/kern.log as the kernel \
+             would write it",
+            lines.join(", ")
+        )
+    });
+    told.collect()
 }
 
 /// A step in a few words.

@@ -1,8 +1,9 @@
-//! The attacked machine: its services and the captures at its end of the link, which start again when it boots.
+//! The attacked machine: its services, its kernel log and the captures at its end of the link, which start again when
+//! it boots.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use scandrill_lab::{Lab, Services, start_services};
+use scandrill_lab::{Heard, KernelLog, Lab, Services, start_services};
 use scandrill_model::What;
 
 use super::log::{Log, Trouble, Troubled};
@@ -14,27 +15,34 @@ pub struct Machine<'a> {
     plan: &'a Plan,
     lab: &'a Lab,
     services: RefCell<Option<Services>>,
+    kernel_log: RefCell<Option<KernelLog>>,
+    /// What its kernel log has come to.
+    heard: Cell<Heard>,
     watch: Watch,
 }
 
 impl<'a> Machine<'a> {
-    /// Starts its services, and captures at every end that a probe passes.
+    /// Starts its services and its kernel log, and captures at every end that a probe passes.
     pub async fn start(plan: &'a Plan, lab: &'a Lab, log: &Log) -> Result<Self, Trouble> {
         let services = RefCell::new(Some(serve(plan, lab).await?));
         for service in plan.services() {
             log.emit(What::ServiceReady { service: service.to_string() });
         }
-        Ok(Self { plan, lab, services, watch: Watch::start(plan, lab).await? })
+        let kernel_log = RefCell::new(Some(write_log(lab).await?));
+        let watch = Watch::start(plan, lab).await?;
+        Ok(Self { plan, lab, services, kernel_log, heard: Cell::default(), watch })
     }
 
     /// Boots it to where its services run and its links are down.
     pub async fn boot(&self) -> Result<(), Trouble> {
         self.watch.pause().await?;
         drop(self.services.take());
+        self.end_log().await?;
         boot(self.plan, self.lab, TARGET).await?;
         self.watch.resume(self.plan, self.lab).await?;
         let services = serve(self.plan, self.lab).await?;
         self.services.replace(Some(services));
+        self.kernel_log.replace(Some(write_log(self.lab).await?));
         Ok(())
     }
 
@@ -43,15 +51,39 @@ impl<'a> Machine<'a> {
         self.lab.connect(&self.plan.lab, TARGET).await.trouble("putting the links up")
     }
 
-    /// Ends the captures.
+    /// Ends the kernel log and the captures. Lines that are missing are no mistake of the case: a kernel's own log loses
+    /// them, too, when it is flooded.
     pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {
+        self.end_log().await?;
+        let Heard { lines, lost } = self.heard.get();
+        if lost > 0 {
+            let all = lines + lost;
+            let text = format!(
+                "of {all} lines of the kernel log {lost} are missing: they came faster than they were read"
+            );
+            log.emit(What::Note { text });
+        }
         self.watch.stop(log).await
+    }
+
+    async fn end_log(&self) -> Result<(), Trouble> {
+        let Some(running) = self.kernel_log.take() else { return Ok(()) };
+        let heard = running.stop().await.trouble("ending the kernel log")?;
+        let before = self.heard.get();
+        self.heard.set(Heard { lines: before.lines + heard.lines, lost: before.lost + heard.lost });
+        Ok(())
     }
 }
 
 async fn serve(plan: &Plan, lab: &Lab) -> Result<Services, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     start_services(target, plan.services()).await.trouble("starting services")
+}
+
+/// Starts to write the target's kernel log.
+pub async fn write_log(lab: &Lab) -> Result<KernelLog, Trouble> {
+    let target = lab.host(TARGET).trouble("finding the target")?;
+    KernelLog::start(target).await.trouble("starting the kernel log")
 }
 
 async fn boot(plan: &Plan, lab: &Lab, name: &str) -> Result<(), Trouble> {

@@ -11,6 +11,7 @@ use nix::mount::{MsFlags, mount};
 use super::backend::choose_backend;
 use crate::error::{During, LabError};
 use crate::machine::LAB_PROGRAMS;
+use crate::standin::Tools;
 use scandrill_model::Backend;
 
 /// Where the case's layer over /etc is kept.
@@ -31,6 +32,7 @@ pub(super) fn make_private() -> Result<(), LabError> {
     let careful = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("proc"), "/proc", Some("proc"), careful | MsFlags::MS_NOEXEC, nothing)
         .during(|| "mount /proc".to_owned())?;
+    let tools = Tools::find()?;
     for (folder, options) in OWN_FOLDERS {
         mount(Some("tmpfs"), folder, Some("tmpfs"), careful, Some(options))
             .during(|| format!("mount a tmpfs on {folder}"))?;
@@ -38,6 +40,7 @@ pub(super) fn make_private() -> Result<(), LabError> {
     lay_over_etc()?;
     fs::create_dir_all(LAB_PROGRAMS).during(|| format!("make {LAB_PROGRAMS}"))?;
     choose_backend(Backend::default())?;
+    tools.place()?;
     // The working directory is still the machine's, where files can be written.
     std::env::set_current_dir("/").during(|| "leave the machine's working directory".to_owned())
 }

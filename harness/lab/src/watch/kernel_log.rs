@@ -1,0 +1,178 @@
+//! The kernel log of a host, as its administrator reads it: what rules log, in `/var/log/kern.log` and
+//! `/var/log/syslog`, with the time and the host's name as rsyslog writes them on Debian 12. Both files are there from
+//! the start, and a line is in them as soon as its packet was seen. Like rsyslog, the writer keeps to the files that it
+//! opened: one that is moved away is still written to.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::net::if_::if_indextoname;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{gethostname, pipe2};
+use tokio::sync::oneshot;
+
+use super::kernel_line::{Interfaces, KernelLine};
+use super::nflog::{Logged, Reader};
+use crate::clock;
+use crate::error::{During, LabError};
+use crate::host::Host;
+use crate::standin::{GROUPS, LogOptions};
+
+/// Where rsyslog of Debian writes what the kernel says.
+const FILES: [&str; 2] = ["/var/log/kern.log", "/var/log/syslog"];
+
+/// What the log came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Lines that were written.
+    pub lines: u64,
+    /// Packets whose line is missing, because they came faster than they were read.
+    pub lost: u64,
+}
+
+/// A host's kernel log, being written.
+#[must_use = "a kernel log is stopped to learn whether lines are missing"]
+#[derive(Debug)]
+pub struct KernelLog {
+    host: String,
+    /// Closing it ends the thread.
+    running: OwnedFd,
+    ending: oneshot::Receiver<Result<Heard, LabError>>,
+}
+
+impl KernelLog {
+    /// Starts to write the log of `host`: on its return, both files exist and every packet that a rule logs is heard.
+    pub async fn start(host: &Host) -> Result<Self, LabError> {
+        let name = host.name().to_owned();
+        let namespace = host.namespace();
+        let (stop, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a kernel log's pipe".to_owned())?;
+        let (tell_ready, ready) = oneshot::channel();
+        let (tell, ending) = oneshot::channel();
+        let life = move || {
+            let opened = setns(&namespace, CloneFlags::CLONE_NEWNET)
+                .during(|| "enter the host of a kernel log".to_owned())
+                .and_then(|()| Writer::open());
+            let (mut writer, readiness) = match opened {
+                Ok(writer) => (Some(writer), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Who has gone does not listen any more.
+            drop(tell_ready.send(readiness));
+            drop(writer.as_mut().map(|writer| tell.send(writer.write_until(&stop))));
+        };
+        let thread = std::thread::Builder::new().name(format!("kernel-log-{name}")).spawn(life);
+        thread.during(|| "start a kernel log's thread".to_owned())?;
+        ready.await.map_err(|_| lost(&name))??;
+        Ok(Self { host: name, running, ending })
+    }
+
+    /// Ends the log, after all that was logged until now.
+    pub async fn stop(self) -> Result<Heard, LabError> {
+        drop(self.running);
+        self.ending.await.map_err(|_| lost(&self.host))?
+    }
+}
+
+fn lost(host: &str) -> LabError {
+    LabError::TaskLost { host: host.to_owned(), what: "the kernel log".to_owned() }
+}
+
+/// Writes lines, on a thread inside the host.
+struct Writer {
+    reader: Reader,
+    files: [File; 2],
+    host: String,
+    lines: u64,
+}
+
+impl Writer {
+    fn open() -> Result<Self, LabError> {
+        let [kern, syslog] = FILES.map(open_log);
+        let name = gethostname().during(|| "read the host's name".to_owned())?;
+        Ok(Self {
+            files: [kern?, syslog?],
+            reader: Reader::open(GROUPS).during(|| "listen to NFLOG groups".to_owned())?,
+            host: name.to_string_lossy().into_owned(),
+            lines: 0,
+        })
+    }
+
+    fn write_until(&mut self, stop: &OwnedFd) -> Result<Heard, LabError> {
+        let (mut stopping, mut all) = (false, true);
+        while !(stopping && all) {
+            stopping = stopping || self.wait(stop)?;
+            all = self.write_some()?;
+        }
+        Ok(Heard { lines: self.lines, lost: self.reader.lost() })
+    }
+
+    /// Waits for packets or the end; whether it is the end.
+    fn wait(&self, stop: &OwnedFd) -> Result<bool, LabError> {
+        let mut ends = [
+            PollFd::new(self.reader.descriptor(), PollFlags::POLLIN),
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut ends, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).during(|| "wait for logged packets".to_owned()),
+        }
+        Ok(ends[1].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+    }
+
+    /// Writes what has been logged, or the first of it; whether it was all. Interfaces may be renamed, so their names
+    /// are asked for anew each time.
+    fn write_some(&mut self) -> Result<bool, LabError> {
+        let mut names = BTreeMap::new();
+        let mut text = String::new();
+        let (host, lines) = (&self.host, &mut self.lines);
+        let each = |logged: &Logged<'_>| {
+            if let Some(options) = LogOptions::of_group(logged.group) {
+                let interfaces = interfaces(logged, &mut names);
+                let line = KernelLine { logged, options, interfaces: &interfaces };
+                text.extend([stamp(), format!(" {host} kernel: [{}] {line}\n", uptime())]);
+                *lines += 1;
+            }
+        };
+        let all = self.reader.receive(each).during(|| "read logged packets".to_owned())?;
+        for (file, path) in self.files.iter_mut().zip(FILES) {
+            file.write_all(text.as_bytes()).during(|| format!("write {path}"))?;
+        }
+        Ok(all)
+    }
+}
+
+fn open_log(path: &str) -> Result<File, LabError> {
+    OpenOptions::new().create(true).append(true).open(path).during(|| format!("open {path}"))
+}
+
+fn interfaces(logged: &Logged<'_>, names: &mut BTreeMap<u32, String>) -> Interfaces {
+    let mut name = |index: u32| match index {
+        0 => String::new(),
+        index => names.entry(index).or_insert_with(|| name_of(index)).clone(),
+    };
+    Interfaces { ways: logged.interfaces.map(&mut name), ports: logged.ports.map(&mut name) }
+}
+
+/// An interface that has gone has no name.
+fn name_of(index: u32) -> String {
+    if_indextoname(index).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The time as rsyslog writes it: RFC 3339 with its offset from UTC, so that no reader has to know the time zone.
+fn stamp() -> String {
+    let time = UNIX_EPOCH + Duration::from_nanos(clock::now().0);
+    humantime::format_rfc3339_micros(time).to_string().replace('Z', "+00:00")
+}
+
+/// The time since the machine's start, as the kernel puts it before each line.
+fn uptime() -> String {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    format!("{:5}.{:06}", time.as_secs(), time.subsec_micros())
+}
