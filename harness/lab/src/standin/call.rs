@@ -25,8 +25,8 @@ pub(super) struct Call {
     args: Vec<OsString>,
 }
 
-/// What an argument of a listing says of each of its lines.
-type Translate = Box<dyn Fn(&str) -> Option<String>>;
+/// What a line of a listing is shown as, where that is not as it is.
+type Translate<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Call {
     /// The call for which this process was started; `None` in an ordinary process. Which program it stands for is told
@@ -72,7 +72,7 @@ impl Call {
         } else if is_of("-restore") {
             self.restore(words, skipped)
         } else if is_of("-save") {
-            self.listing(&words, Box::new(iptables::saved_line))
+            self.listing(&words, &iptables::saved_line)
         } else {
             let command = words.split_off(skipped);
             self.iptables(words, command)
@@ -94,7 +94,7 @@ impl Call {
         }
         let translate =
             move |line: &str| iptables::saved_line(line).or_else(|| iptables::listed_line(line, numeric));
-        self.listing(&words, Box::new(translate))
+        self.listing(&words, &translate)
     }
 
     fn restore(&self, mut words: Vec<String>, skipped: usize) -> io::Result<i32> {
@@ -129,15 +129,11 @@ impl Call {
             note(std::iter::once(called(format!("nft {command}"))));
         }
         words.push(rewritten.map_or(command, |rewritten| rewritten.text));
-        if lists {
-            self.listing(&words, Box::new(nft::listed_line))
-        } else {
-            self.become_real(&words, inputs)
-        }
+        if lists { self.listing(&words, &nft::listed_line) } else { self.become_real(&words, inputs) }
     }
 
     /// Runs the real tool and translates what it lists.
-    fn listing(&self, words: &[String], translate: Translate) -> io::Result<i32> {
+    fn listing(&self, words: &[String], translate: Translate<'_>) -> io::Result<i32> {
         let done = self.command(words).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output()?;
         let listed = match String::from_utf8(done.stdout) {
             Ok(text) => text

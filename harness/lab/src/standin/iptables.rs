@@ -18,7 +18,7 @@ pub(super) fn rewritten(words: &[String]) -> Option<Vec<String>> {
     let rest = rule.keep(after)?;
     kept.push("NFLOG".to_owned());
     kept.extend(["--nflog-group".to_owned(), rule.options().group().to_string()]);
-    kept.extend(rule.prefix.into_iter().flat_map(|prefix| ["--nflog-prefix".to_owned(), cut(prefix)]));
+    kept.extend(rule.prefix.iter().flat_map(|prefix| ["--nflog-prefix".to_owned(), cut(prefix)]));
     kept.extend(rest);
     Some(kept)
 }
@@ -28,7 +28,7 @@ fn is_jump(word: &str) -> bool {
     word == "-j" || (word.len() > "--".len() && "--jump".starts_with(word))
 }
 
-fn cut(prefix: String) -> String {
+fn cut(prefix: &str) -> String {
     let whole = prefix.char_indices().map(|(at, letter)| (at + letter.len_utf8(), letter));
     whole.take_while(|(end, _)| *end <= PREFIX).map(|(_, letter)| letter).collect()
 }
@@ -234,16 +234,15 @@ pub(super) fn listed_line(line: &str, numeric: bool) -> Option<String> {
         Some((rule, prefix)) => (rule, words(prefix).into_iter().next()),
         None => (rule, None),
     };
-    let mut told = rule.replacen("NFLOG  ", "LOG    ", 1) + "LOG ";
-    if numeric {
-        told += &format!("flags {} level {}", kernel_flags(options), options.level());
+    let (level, flags) = (options.level(), FLAGS.iter().filter(|(flag, ..)| options.has(*flag)));
+    let told = if numeric {
+        format!("flags {} level {level}", kernel_flags(options))
     } else {
-        told += &format!("level {}", LEVELS[usize::from(options.level())]);
-        let flags = FLAGS.iter().filter(|(flag, ..)| options.has(*flag));
-        told.extend(flags.map(|(_, name, _)| format!(" {name}")));
-    }
-    told.extend(prefix.map(|prefix| format!(" prefix \"{prefix}\"")));
-    Some(told)
+        let named = [LEVELS[usize::from(level)]].into_iter().chain(flags.map(|(_, name, _)| *name));
+        format!("level {}", named.collect::<Vec<_>>().join(" "))
+    };
+    let prefix = prefix.map_or_else(String::new, |prefix| format!(" prefix \"{prefix}\""));
+    Some(format!("{}LOG {told}{prefix}", rule.replacen("NFLOG  ", "LOG    ", 1)))
 }
 
 /// The flags as the LOG target numbers them (`XT_LOG_*` in linux/netfilter/xt_LOG.h): 16 was once NFLOG's.

@@ -154,8 +154,7 @@ pub(super) fn rewritten(text: &str) -> Option<Rewritten> {
             continue;
         }
         let Some(statement) = Statement::read(&mut tokens) else { continue };
-        done += &text[copied..place.end];
-        done += &format!(" group {}", statement.options.group());
+        done.extend([&text[copied..place.end], " group ", &statement.options.group().to_string()]);
         copied = place.end;
         for cut in statement.cut {
             done += &text[copied..cut.start];
@@ -184,7 +183,7 @@ struct Statement {
 
 impl Statement {
     /// Reads what follows the word; `None` where it logs to a group already, or to the audit subsystem.
-    fn read<'a>(tokens: &mut Peekable<Tokens<'a>>) -> Option<Self> {
+    fn read(tokens: &mut Peekable<Tokens<'_>>) -> Option<Self> {
         let mut statement = Self::default();
         while let Some((Token::Word(word), place)) = tokens.peek().cloned() {
             match word {
@@ -217,7 +216,7 @@ impl Statement {
         let (kind, mut end) = any_word(tokens)?;
         match kind {
             "all" => {
-                self.options = FLAGS.iter().fold(self.options, |options, (flag, ..)| options.with(*flag))
+                self.options = FLAGS.iter().fold(self.options, |options, (flag, ..)| options.with(*flag));
             }
             "ether" => self.options = self.options.with(Flag::MacDecode),
             "skuid" => self.options = self.options.with(Flag::Owner),
@@ -346,17 +345,12 @@ fn group_of_ours(line: &str) -> Option<(&str, LogOptions, &str)> {
 /// ` level info flags tcp sequence,options flags skuid`, as nft lists it.
 fn options_in_words(options: LogOptions) -> String {
     let mut told = options.named_level().map_or_else(String::new, |level| format!(" level {level}"));
-    let set: Vec<(Flag, &str)> =
-        FLAGS.iter().filter(|(flag, ..)| options.has(*flag)).map(|(flag, _, name)| (*flag, *name)).collect();
-    if set.len() == FLAGS.len() {
+    if FLAGS.iter().all(|(flag, ..)| options.has(*flag)) {
         return told + " flags all";
     }
-    let both = options.has(Flag::TcpSequence) && options.has(Flag::TcpOptions);
-    for (flag, name) in set {
-        match flag {
-            Flag::TcpOptions if both => told += ",options",
-            _ => told.extend([" flags ", name]),
-        }
+    for (flag, _, name) in FLAGS.iter().filter(|(flag, ..)| options.has(*flag)) {
+        let both = *flag == Flag::TcpOptions && options.has(Flag::TcpSequence);
+        told.extend(if both { [",", "options"] } else { [" flags ", name] });
     }
     told
 }

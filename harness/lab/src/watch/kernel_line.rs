@@ -40,24 +40,30 @@ pub(super) struct Hardware<'a> {
     pub(super) header: &'a [u8],
 }
 
-/// The names of a packet's interfaces: in, out, and the same of the ports of a bridge; empty for nowhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interfaces {
-    pub(super) ways: [String; 2],
-    pub(super) ports: [String; 2],
+/// The line for an NFLOG message of the kernel, given whole, without a time and without an end; `None` where no rule
+/// that was rewritten has sent it. Interfaces are numbers there, whose names are asked for.
+pub fn kernel_line(message: &[u8], mut name: impl FnMut(u32) -> String) -> Option<String> {
+    let logged = Logged::read(message)?;
+    let options = LogOptions::of_group(logged.group)?;
+    let mut named = |index| if index == 0 { String::new() } else { name(index) };
+    let (ways, ports) = (logged.interfaces.map(&mut named), logged.ports.map(&mut named));
+    Some(KernelLine { logged, options, ways, ports }.to_string())
 }
 
 /// A logged packet, displayed as its line.
 #[derive(Debug)]
-pub(super) struct KernelLine<'a> {
-    pub(super) logged: &'a Logged<'a>,
-    pub(super) options: LogOptions,
-    pub(super) interfaces: &'a Interfaces,
+struct KernelLine<'a> {
+    logged: Logged<'a>,
+    options: LogOptions,
+    /// The names of the interfaces in and out, empty for nowhere.
+    ways: [String; 2],
+    /// The same of the ports of a bridge.
+    ports: [String; 2],
 }
 
 impl Display for KernelLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Interfaces { ways: [way_in, way_out], ports: [port_in, port_out] } = self.interfaces;
+        let Self { ways: [way_in, way_out], ports: [port_in, port_out], .. } = self;
         write!(f, "{}IN={way_in} OUT={way_out} ", String::from_utf8_lossy(self.logged.prefix))?;
         for (name, port, way) in [("PHYSIN", port_in, way_in), ("PHYSOUT", port_out, way_out)] {
             if !port.is_empty() && port != way {
@@ -101,11 +107,18 @@ impl KernelLine<'_> {
         if whole && (at == 0 || family == family::IPV6) { self.socket(f) } else { Ok(()) }
     }
 
+    /// Whether it has only just come in from a link, when it may still be another host's: the kernel's logger names no
+    /// users of others, NFLOG does.
+    fn is_ingress(&self) -> bool {
+        const OF_LINK: u8 = 0;
+        const OF_IP: u8 = 5;
+        self.logged.hook == if self.logged.family == family::NETDEV { OF_LINK } else { OF_IP }
+    }
+
     /// Who sent it, and its mark.
     fn socket(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let (true, Some(user), Some(group)) =
-            (self.options.has(Flag::Owner), self.logged.user, self.logged.user_group)
-        {
+        let told = self.options.has(Flag::Owner) && !self.is_ingress();
+        if let (true, Some(user), Some(group)) = (told, self.logged.user, self.logged.user_group) {
             write!(f, "UID={user} GID={group} ")?;
         }
         match self.logged.mark {
@@ -167,5 +180,75 @@ impl Display for Mac<'_> {
             write!(f, "{colon}{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// What `tests/record-kernel-log.sh` recorded of one packet.
+    #[derive(Deserialize)]
+    struct Golden {
+        what: String,
+        interfaces: BTreeMap<u32, String>,
+        /// What NFLOG said of it, in hexadecimal digits.
+        message: String,
+        /// What the kernel's own logger said of it.
+        line: String,
+    }
+
+    fn golden() -> Vec<Golden> {
+        serde_json::from_str(include_str!("../../testdata/kernel-log/linux-6.18.json")).unwrap()
+    }
+
+    fn unhex(digits: &str) -> Vec<u8> {
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    impl Golden {
+        fn line_of(&self, message: &[u8]) -> Option<String> {
+            kernel_line(message, |index| self.interfaces[&index].clone())
+        }
+    }
+
+    #[test]
+    fn each_line_is_what_the_kernel_wrote() {
+        let recorded = golden();
+        assert!(recorded.len() >= 40, "{}", recorded.len());
+        for one in recorded {
+            assert_eq!(one.line_of(&unhex(&one.message)).as_ref(), Some(&one.line), "{}", one.what);
+        }
+    }
+
+    #[test]
+    fn a_packet_that_ends_anywhere_is_told_without_a_panic() {
+        for one in golden() {
+            let message = unhex(&one.message);
+            for end in 0..message.len() {
+                drop(one.line_of(&message[..end]));
+                let mut shorter = message[..end].to_owned();
+                cut_last_attribute(&mut shorter);
+                drop(one.line_of(&shorter));
+            }
+        }
+    }
+
+    /// Lets the attribute that a message ends in, such as the packet, be as long as what is there of it.
+    fn cut_last_attribute(message: &mut [u8]) {
+        let mut at = 20;
+        while let Some(length) = bytes::<2>(message, at).map(|bytes| usize::from(u16::from_ne_bytes(*bytes)))
+        {
+            if at + length > message.len() {
+                let left = u16::try_from(message.len() - at).unwrap();
+                message[at..at + 2].copy_from_slice(&left.to_ne_bytes());
+                return;
+            }
+            at += length.next_multiple_of(4).max(4);
+        }
     }
 }

@@ -18,12 +18,12 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{gethostname, pipe2};
 use tokio::sync::oneshot;
 
-use super::kernel_line::{Interfaces, KernelLine};
-use super::nflog::{Logged, Reader};
+use super::kernel_line::kernel_line;
+use super::nflog::NflogReader;
 use crate::clock;
 use crate::error::{During, LabError};
 use crate::host::Host;
-use crate::standin::{GROUPS, LogOptions};
+use crate::standin::GROUPS;
 
 /// Where rsyslog of Debian writes what the kernel says.
 const FILES: [&str; 2] = ["/var/log/kern.log", "/var/log/syslog"];
@@ -86,7 +86,7 @@ fn lost(host: &str) -> LabError {
 
 /// Writes lines, on a thread inside the host.
 struct Writer {
-    reader: Reader,
+    reader: NflogReader,
     files: [File; 2],
     host: String,
     lines: u64,
@@ -98,7 +98,7 @@ impl Writer {
         let name = gethostname().during(|| "read the host's name".to_owned())?;
         Ok(Self {
             files: [kern?, syslog?],
-            reader: Reader::open(GROUPS).during(|| "listen to NFLOG groups".to_owned())?,
+            reader: NflogReader::open(GROUPS).during(|| "listen to NFLOG groups".to_owned())?,
             host: name.to_string_lossy().into_owned(),
             lines: 0,
         })
@@ -129,13 +129,12 @@ impl Writer {
     /// Writes what has been logged, or the first of it; whether it was all. Interfaces may be renamed, so their names
     /// are asked for anew each time.
     fn write_some(&mut self) -> Result<bool, LabError> {
-        let mut names = BTreeMap::new();
+        let mut names: BTreeMap<u32, String> = BTreeMap::new();
         let mut text = String::new();
         let (host, lines) = (&self.host, &mut self.lines);
-        let each = |logged: &Logged<'_>| {
-            if let Some(options) = LogOptions::of_group(logged.group) {
-                let interfaces = interfaces(logged, &mut names);
-                let line = KernelLine { logged, options, interfaces: &interfaces };
+        let each = |message: &[u8]| {
+            let name = |index| names.entry(index).or_insert_with(|| name_of(index)).clone();
+            if let Some(line) = kernel_line(message, name) {
                 text.extend([stamp(), format!(" {host} kernel: [{}] {line}\n", uptime())]);
                 *lines += 1;
             }
@@ -150,14 +149,6 @@ impl Writer {
 
 fn open_log(path: &str) -> Result<File, LabError> {
     OpenOptions::new().create(true).append(true).open(path).during(|| format!("open {path}"))
-}
-
-fn interfaces(logged: &Logged<'_>, names: &mut BTreeMap<u32, String>) -> Interfaces {
-    let mut name = |index: u32| match index {
-        0 => String::new(),
-        index => names.entry(index).or_insert_with(|| name_of(index)).clone(),
-    };
-    Interfaces { ways: logged.interfaces.map(&mut name), ports: logged.ports.map(&mut name) }
 }
 
 /// An interface that has gone has no name.

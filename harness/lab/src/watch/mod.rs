@@ -5,4 +5,6 @@ mod kernel_log;
 mod nflog;
 mod transport;
 
+pub use kernel_line::kernel_line;
 pub use kernel_log::{Heard, KernelLog};
+pub use nflog::NflogReader;

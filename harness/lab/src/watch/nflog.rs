@@ -89,9 +89,9 @@ pub(super) struct Logged<'a> {
     number: Option<u32>,
 }
 
-/// Reads the packets of some groups.
+/// Hears of the packets that rules log to some groups.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub struct NflogReader {
     socket: OwnedFd,
     buffer: Box<[u8]>,
     /// The number of the next packet.
@@ -99,9 +99,10 @@ pub(super) struct Reader {
     lost: u64,
 }
 
-impl Reader {
-    /// Opens it in the network namespace of the calling thread; from then on, nothing is missed unnoticed.
-    pub(super) fn open(groups: RangeInclusive<u16>) -> Result<Self, Errno> {
+impl NflogReader {
+    /// Opens it in the network namespace of the calling thread, which needs `CAP_NET_ADMIN` there. From then on, nothing
+    /// is missed unnoticed.
+    pub fn open(groups: RangeInclusive<u16>) -> Result<Self, Errno> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
@@ -115,17 +116,18 @@ impl Reader {
     }
 
     /// What can be waited for.
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
     /// How many packets were not told because nobody read in time.
-    pub(super) fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Takes what has come in, without waiting, but no more than [`AT_ONCE`] messages; whether that was all.
-    pub(super) fn receive(&mut self, mut each: impl FnMut(&Logged<'_>)) -> Result<bool, Errno> {
+    /// Takes what has come in, without waiting, but no more than 256 messages; whether that was all. Each is given whole,
+    /// from its netlink header on.
+    pub fn receive(&mut self, mut each: impl FnMut(&[u8])) -> Result<bool, Errno> {
         for _ in 0..AT_ONCE {
             let length = match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
                 Ok(length) => length,
@@ -137,7 +139,7 @@ impl Reader {
             for (kind, message) in Messages(&self.buffer[..length]) {
                 if let Some(logged) = Logged::read(message).filter(|_| kind == PACKET) {
                     (self.next, self.lost) = counted(self.next, self.lost, logged.number);
-                    each(&logged);
+                    each(message);
                 }
             }
         }
@@ -286,7 +288,8 @@ mod tests {
             (logged.family, logged.group, logged.prefix, logged.payload),
             (2, 0xff04, &b"x"[..], &b"abc"[..])
         );
-        for end in 0..whole.len() {
+        // The last byte fills up.
+        for end in 0..whole.len() - 1 {
             assert_ne!(Logged::read(&whole[..end]), Some(logged), "{end}");
         }
     }

@@ -297,12 +297,12 @@ impl Ip<'_> {
         let Some(header) = bytes::<8>(self.packet, place.at) else {
             return incomplete(f, self.packet, place.at).map(|()| false);
         };
-        self.icmpv6(f, header, place.at).map(|()| true)
+        self.icmpv6(f, *header, place.at).map(|()| true)
     }
 
     /// ICMPv6 (RFC 4443).
-    fn icmpv6(self, f: &mut Formatter<'_>, header: &[u8; 8], at: usize) -> fmt::Result {
-        let [kind, code, _, _, rest @ ..] = *header;
+    fn icmpv6(self, f: &mut Formatter<'_>, header: [u8; 8], at: usize) -> fmt::Result {
+        let [kind, code, _, _, rest @ ..] = header;
         write!(f, "TYPE={kind} CODE={code} ")?;
         match kind {
             128 | 129 => {

@@ -41,7 +41,12 @@ pub const JOBS: &[(&str, Job)] = &[
 ];
 
 /// Jobs of runner-side tests.
-const ENDS: &[(&str, Job)] = &[("capture", capture), ("panic", |_| panic!("on purpose")), ("hang", hang)];
+const ENDS: &[(&str, Job)] = &[
+    ("record", crate::record::record_in_lab),
+    ("capture", capture),
+    ("panic", |_| panic!("on purpose")),
+    ("hang", hang),
+];
 
 pub fn work(job: Vec<u8>, inside: Inside) -> u8 {
     let name = String::from_utf8(job).unwrap();

@@ -8,7 +8,9 @@ mod blue;
 mod ends;
 mod floods;
 mod inside;
+mod packets;
 mod plans;
+mod record;
 mod verdicts;
 mod wire;
 mod world;
@@ -27,7 +29,7 @@ fn main() {
     // Labs are many processes; more at once than there are cores only makes each slower.
     arguments.test_threads = arguments.test_threads.or(Some(scandrill_lab::machine::cores()));
     let inside = jobs().map(|(name, _)| Trial::test(format!("inside/{name}"), move || run(name)));
-    let trials = inside.chain(ends::trials()).collect();
+    let trials = inside.chain(ends::trials()).chain(record::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
