@@ -1,6 +1,8 @@
 //! The defense: installed twice (in a scratch namespace and on the target), read back, compared, taken off. Where
 //! administrators have changed it, so is the one in the scratch namespace: they do the same there.
 
+use std::future::ready;
+
 use scandrill_lab::{
     Host, Installed, Lab, LabError, Snapshot, check_rules, install, install_shared, snapshot,
 };
@@ -97,7 +99,7 @@ async fn rehearse(
         if operator.reboot.is_some() {
             boot_reference(plan, lab).await?;
         }
-        let (observed, _) = operator::operate(operator, scratch).await?;
+        let (observed, _) = operator::operate(operator, scratch, ready(())).await?;
         amiss.extend((observed != *expected).then(|| {
             format!(
                 "`{}` ended with {} on the target and with {} in the reference",
