@@ -50,6 +50,7 @@ need iptables-legacy iptables
 need ip6tables-nft iptables
 need ip6tables-legacy iptables
 need ipset ipset
+need tcpdump tcpdump
 # Lets an ordinary user's lab have more than one user id.
 need newuidmap uidmap
 # Opens SCTP ports where the kernel has none.

@@ -62,6 +62,8 @@ fn the_house_has_the_scenarios_it_promises() {
         ("hardened/", 2),
         ("evasion/", 10),
         ("policies/", 4),
+        ("operation/", 12),
+        ("recent/", 4),
         ("must-fail/", 8),
     ] {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();

@@ -81,8 +81,14 @@ fn programs() -> Vec<Need> {
     let backends = [Backend::Nft, Backend::Legacy]
         .into_iter()
         .flat_map(|backend| ["iptables", "ip6tables"].map(|name| (format!("{name}-{backend}"), "iptables")));
-    let others =
-        [("nmap", "nmap"), ("nft", "nftables"), ("ipset", "ipset"), ("bash", "bash"), ("sysctl", "procps")];
+    let others = [
+        ("nmap", "nmap"),
+        ("nft", "nftables"),
+        ("ipset", "ipset"),
+        ("bash", "bash"),
+        ("sysctl", "procps"),
+        ("tcpdump", "tcpdump"),
+    ];
     let others = others.into_iter().map(|(name, package)| (name.to_owned(), package));
     others.chain(backends).map(|(name, package)| program(name, package)).collect()
 }

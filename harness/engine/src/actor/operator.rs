@@ -1,5 +1,6 @@
 //! An administrator: runs its commands, and keeps what they say.
 
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -37,8 +38,7 @@ impl Actor for OperatorPlan {
             let host = stage.lab.host(&self.host).trouble("finding a host")?;
             let (exit, said) = match self.reboot {
                 Some(order) => boot(self, order, host, stage).await?,
-                None if self.around.is_empty() => operate(self, host).await?,
-                None => operate_around(self, host, stage).await?,
+                None => operate(self, host, others(self, stage)).await?,
             };
             let kept = said.len().min(KEPT);
             stage.log.emit(What::Ran {
@@ -53,26 +53,34 @@ impl Actor for OperatorPlan {
     }
 }
 
-/// Runs the commands on a host: their exit code, where no signal ended them, and what they said.
-pub async fn operate(operator: &OperatorPlan, host: &Host) -> Result<(Option<i32>, Vec<u8>), Trouble> {
-    let finished = host.alone(&operator.command, LIMIT).await;
-    finished.trouble(running(operator)).map(ended)
-}
-
-/// Runs the commands while others act: from when they are ready until all of those have finished.
-async fn operate_around(
-    operator: &OperatorPlan,
-    host: &Host,
-    stage: &Stage<'_>,
-) -> Result<(Option<i32>, Vec<u8>), Trouble> {
-    let ready = operator.ready.as_deref().map(pattern).transpose().trouble(running(operator))?;
-    let is_ready =
-        |said: &[u8]| ready.as_ref().is_none_or(|ready| ready.is_match(&String::from_utf8_lossy(said)));
-    let mut beside = host.beside(&operator.command, LIMIT).trouble(running(operator))?;
-    beside.until(READY_LIMIT, is_ready).await.trouble(running(operator))?;
+/// Lets those act around whom the operator acts, until they have finished.
+async fn others(operator: &OperatorPlan, stage: &Stage<'_>) {
     stage.begun(&operator.name);
     stage.until_finished(&operator.around).await;
-    beside.interrupt().await.trouble(running(operator)).map(ended)
+}
+
+/// Runs the commands on a host: their exit code, where no signal ended them, and what they said. Those that run while
+/// others act are interrupted once they are ready and `meanwhile` is over.
+pub async fn operate(
+    operator: &OperatorPlan,
+    host: &Host,
+    meanwhile: impl Future<Output = ()>,
+) -> Result<(Option<i32>, Vec<u8>), Trouble> {
+    let running = || format!("running the commands of `{}`", operator.name);
+    let finished = if operator.around.is_empty() || operator.reboot.is_some() {
+        host.alone(&operator.command, LIMIT).await
+    } else {
+        let ready = operator.ready.as_deref().map(pattern).transpose().trouble(running())?;
+        let is_ready =
+            |said: &[u8]| ready.as_ref().is_none_or(|ready| ready.is_match(&String::from_utf8_lossy(said)));
+        let mut beside = host.beside(&operator.command, LIMIT).trouble(running())?;
+        beside.until(READY_LIMIT, is_ready).await.trouble(running())?;
+        meanwhile.await;
+        beside.interrupt().await
+    };
+    let Finished { status, stdout, stderr } = finished.trouble(running())?;
+    // What bash says before it has joined the two outputs is on the other one.
+    Ok((status, [stdout, stderr].concat()))
 }
 
 /// Boots the target. Who acts around it does so once the links are up.
@@ -83,23 +91,14 @@ async fn boot(
     stage: &Stage<'_>,
 ) -> Result<(Option<i32>, Vec<u8>), Trouble> {
     stage.machine.boot().await?;
-    let early = if order == Boot::RulesFirst { Some(operate(operator, host).await?) } else { None };
+    let load = || operate(operator, host, ready(()));
+    let early = if order == Boot::RulesFirst { Some(load().await?) } else { None };
     stage.machine.connect().await?;
-    stage.begun(&operator.name);
-    stage.until_finished(&operator.around).await;
+    others(operator, stage).await;
     match early {
         Some(loaded) => Ok(loaded),
-        None => operate(operator, host).await,
+        None => load().await,
     }
-}
-
-/// What bash says before it has joined the two outputs is on the other one.
-fn ended(finished: Finished) -> (Option<i32>, Vec<u8>) {
-    (finished.status, [finished.stdout, finished.stderr].concat())
-}
-
-fn running(operator: &OperatorPlan) -> String {
-    format!("running the commands of `{}`", operator.name)
 }
 
 /// `exit code 1`.

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use scandrill_model::{Backend, CommandLine, Loader, Need, OperatorExpectation, PerMille, Protocol, Step};
+use scandrill_model::{
+    Backend, CommandLine, Family, Loader, Need, OperatorExpectation, PerMille, Protocol, Step,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{GreenPlan, Planner, RedPlan};
@@ -46,7 +48,9 @@ pub const LIMIT_MS: u64 = 60_000;
 /// What an operator's commands need: what it says itself, and the firewall programs that it calls.
 pub fn needs(operator: &Operator, backend: Backend) -> Vec<Need> {
     let loader = Loader::Script { backend };
-    let script = Step::Load { loader, text: operator.run.clone(), origin: operator.name.clone() };
+    // Of each family's programs, the package is the same.
+    let text = operator.run.replace("${IPTABLES}", "iptables").replace("$IPTABLES", "iptables");
+    let script = Step::Load { loader, text, origin: operator.name.clone() };
     operator.needs.iter().cloned().chain(scandrill_defenses::needs(&[script])).collect()
 }
 
@@ -85,12 +89,14 @@ impl Planner<'_> {
         self.scenario.operators.iter().map(plan).collect()
     }
 
-    /// The addresses that commands may name, each as a variable.
+    /// What commands may name, each as a variable: addresses, and what the case is.
     fn known(&self, reds: &[RedPlan], greens: &[GreenPlan]) -> Vec<String> {
         let target = ("target", self.addresses.target(self.case.family));
         let reds = reds.iter().map(|red| (red.name.as_str(), red.scan.source));
         let greens = greens.iter().map(|green| (green.name.as_str(), green.source));
-        std::iter::once(target).chain(reds).chain(greens).map(variable).collect()
+        let addresses = std::iter::once(target).chain(reds).chain(greens).map(variable);
+        let iptables = if self.case.family == Family::V4 { "iptables" } else { "ip6tables" };
+        addresses.chain([format!("IPTABLES={iptables}"), format!("TOOL={}", self.case.tool)]).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! administrators have changed it, so is the one in the scratch namespace: they do the same there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 
 use scandrill_lab::{
     Host, Installed, Lab, LabError, LoggingRule, Snapshot, check_rules, install, install_shared, snapshot,
@@ -102,7 +103,7 @@ async fn rehearse(
         if operator.reboot.is_some() {
             boot_reference(plan, lab).await?;
         }
-        let (observed, _) = operator::operate(operator, scratch).await?;
+        let (observed, _) = operator::operate(operator, scratch, ready(())).await?;
         amiss.extend((observed != *expected).then(|| {
             format!(
                 "`{}` ended with {} on the target and with {} in the reference",

@@ -575,7 +575,8 @@ pub struct OperatorTable {
     /// The host it works on; "target" by default.
     pub host: Option<At<String>>,
     /// What it types: commands of bash, of which the first that fails is the last. $TARGET, $RED, $RED_2, $GREEN and
-    /// so on hold the actors' addresses, by their names. It has a minute, and what it starts ends with it. It may
+    /// so on hold the actors' addresses, by their names, $IPTABLES the case's program, iptables or ip6tables, and $TOOL
+    /// its tool. It has a minute, and what it starts ends with it. It may
     /// write files in /etc, /run, /tmp and /var/log.
     pub run: Option<At<String>>,
     /// Boots the target, instead of `run`: "rules-first" runs `boot` before the links are up, "links-first" after. The

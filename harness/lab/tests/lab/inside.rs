@@ -228,7 +228,7 @@ async fn killed_whole() -> Done {
     Ok(lab.remove().await?)
 }
 
-fn count_processes(name: &str) -> usize {
+pub fn count_processes(name: &str) -> usize {
     let commands = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();
         fs::read_to_string(path.join("comm")).ok()

@@ -9,6 +9,7 @@ mod ends;
 mod floods;
 mod inside;
 mod packets;
+mod operating;
 mod plans;
 mod record;
 mod verdicts;
@@ -36,7 +37,7 @@ fn main() {
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
     let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS);
-    of_labs.chain(verdicts::JOBS).chain(world::JOBS).chain(floods::JOBS)
+    of_labs.chain(verdicts::JOBS).chain(world::JOBS).chain(operating::JOBS).chain(floods::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.
