@@ -17,7 +17,7 @@ mod stack;
 
 pub use error::DefenseError;
 pub use layer::{Kind, Layer, Parameter, Preset};
-pub use layers::layers;
+pub use layers::{is_of_the_machine, layers};
 pub use needs::needs;
 pub use settings::{Services, Settings, Value};
 pub use stack::{LayerSpec, Site, Stack, stack};

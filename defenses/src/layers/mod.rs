@@ -13,6 +13,7 @@ mod synproxy;
 mod sysctl;
 mod trap;
 
+pub use self::sysctl::is_of_the_machine;
 use crate::layer::{Kind, Layer, Parameter, Preset};
 
 static LAYERS: &[&dyn Layer] = &[

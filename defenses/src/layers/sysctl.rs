@@ -9,9 +9,11 @@ use crate::settings::{Settings, Value};
 /// Sets any `net.*` parameter.
 pub struct Sysctl;
 
-/// Parameters that exist in a namespace but are the whole machine's: they can only be read there.
-const OF_THE_MACHINE: [&str; 3] =
-    ["net.netfilter.nf_conntrack_max", "net.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets"];
+/// Whether a kernel parameter exists in a namespace but is the whole machine's: it can only be read there.
+pub fn is_of_the_machine(key: &str) -> bool {
+    ["net.netfilter.nf_conntrack_max", "net.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets"]
+        .contains(&key)
+}
 
 impl Layer for Sysctl {
     fn name(&self) -> &'static str {
@@ -38,7 +40,7 @@ impl Layer for Sysctl {
 
 impl Sysctl {
     fn step(&self, key: &str, value: &Value) -> Result<Step, DefenseError> {
-        if OF_THE_MACHINE.contains(&key) {
+        if is_of_the_machine(key) {
             let why = format!("`{key}` belongs to the whole machine and cannot be set in a lab");
             return Err(DefenseError::Contradiction { layer: self.name().to_owned(), why });
         }

@@ -325,7 +325,7 @@ fn latency(actor: &str, requests: &RequestsSeen, max: Millis, seen: &Observation
         (Some(slowest), Some(median)) => {
             let met = *slowest <= max.0.saturating_mul(1000);
             let told = format!(
-                "the slowest of {} served requests took {}, the median {}",
+                "of {} served requests the slowest took {}, the median {}",
                 served.len(),
                 in_ms(*slowest),
                 in_ms(*median)

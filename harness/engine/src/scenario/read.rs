@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use ipnet::IpNet;
-use scandrill_defenses::LayerSpec;
+use scandrill_defenses::{LayerSpec, is_of_the_machine};
 use scandrill_model::{
     Backend, Family, GreenExpectation, Millis, PerMille, Protocol, RedExpectation, ServicePlan, Tool,
     is_lab_address,
@@ -231,6 +231,11 @@ fn interface_name(name: &str) -> Result<String, Wrong> {
 /// Kernel parameters of a host are those of its network namespace.
 fn sysctls(table: &BTreeMap<String, At<String>>) -> Located<BTreeMap<String, String>> {
     let of_a_host = |key: &str, value: &String| {
+        if is_of_the_machine(key) {
+            let message = format!("`{key}` belongs to the whole machine and cannot be set in a lab");
+            let help = "fill the table that there is: a [[flood]] with count = \"110% of nf_conntrack_max\"";
+            return Err(Wrong::new(message, help));
+        }
         if key.starts_with("net.") {
             return Ok(value.clone());
         }
