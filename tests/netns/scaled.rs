@@ -2,7 +2,6 @@
 //! by packet, or the short one shows something else than the long one. The pairs are data, in `scaled.toml`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 use scandrill_model::{CaseReport, CellFacts, RunReport, What};
@@ -45,8 +44,7 @@ fn run(names: &[&str]) -> Result<RunReport, Failed> {
     let ran = scandrill()
         .env("TMPDIR", captures.path())
         .args(["run", "--quiet", "--slow", "--seed", "1", "--json", "-"])
-        .args(names.iter().map(|name| format!("scenarios/{name}.toml")))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .args(names)
         .output()?;
     serde_json::from_slice(&ran.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&ran.stderr)).into())

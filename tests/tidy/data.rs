@@ -62,6 +62,9 @@ fn the_house_has_the_scenarios_it_promises() {
         ("hardened/", 2),
         ("evasion/", 10),
         ("policies/", 4),
+        ("recent/", 20),
+        ("limits/", 6),
+        ("bans/", 12),
         ("must-fail/", 8),
     ] {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();
