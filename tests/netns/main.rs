@@ -1,6 +1,6 @@
 //! The repository's own scenarios, one test a case, each in a lab of its own. Slow ones are tests like others here.
 //! A scenario of `must-fail/` passes when the tool refuses or judges it with exactly the text and the exit code in
-//! `NAME.expected` beside it; `SCANDRILL_BLESS=1` writes those files.
+//! `NAME.expected` beside it; `SCANDRILL_BLESS=1` writes those files. What is scaled down is held against what is not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use scandrill::TestRun;
 
 #[path = "../cli/binary.rs"]
 mod binary;
+mod scaled;
 
 use binary::scandrill;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let run = TestRun::new().with_slow();
     let mut trials: Vec<Trial> =
         run.trials(&scenarios).into_iter().filter(|trial| !trial.name().starts_with("must-fail/")).collect();
+    trials.extend(scaled::trials());
     trials.extend(must_fail(&scenarios.join("must-fail")));
     run.finish(trials)
 }

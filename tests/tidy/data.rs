@@ -63,7 +63,9 @@ fn the_house_has_the_scenarios_it_promises() {
         ("evasion/", 10),
         ("policies/", 4),
         ("operation/", 12),
-        ("recent/", 4),
+        ("recent/", 20),
+        ("limits/", 6),
+        ("bans/", 12),
         ("must-fail/", 8),
     ] {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();
