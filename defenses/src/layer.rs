@@ -60,6 +60,8 @@ pub enum Kind {
     Ports,
     /// `true` or `false`.
     Switch,
+    /// Address ranges of either family, as `["198.19.200.0/24", "fd00:198:18:8000::/64"]`.
+    Ranges,
     /// A kernel parameter's value: a number, a word or several numbers in one text.
     Sysctl,
 }
@@ -73,6 +75,9 @@ impl fmt::Display for Kind {
             Self::Services => f.write_str("\"services\" or a list like [\"tcp/22\", \"udp/53\"]"),
             Self::Ports => f.write_str("a text of ports like \"22,8000-8010\""),
             Self::Switch => f.write_str("true or false"),
+            Self::Ranges => {
+                f.write_str("a list of ranges like [\"198.19.200.0/24\", \"fd00:198:18:8000::/64\"]")
+            }
             Self::Sysctl => f.write_str("a number or a text of one line"),
         }
     }

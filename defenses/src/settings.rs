@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use scandrill_model::{PortSet, Protocol, ServicePlan, Tool};
+use ipnet::IpNet;
+use scandrill_model::{Family, PortSet, Protocol, ServicePlan, Tool};
 use serde_json::Value as Json;
 
 use crate::error::{DefenseError, help};
@@ -29,6 +30,8 @@ pub enum Value {
     Ports(PortSet),
     /// On or off.
     Switch(bool),
+    /// Address ranges of either family.
+    Ranges(Vec<IpNet>),
 }
 
 /// Ports by protocol.
@@ -103,6 +106,13 @@ impl Settings {
     /// Whether a switch is on; it is off when it is not set.
     pub fn is_on(&self, name: &str) -> bool {
         matches!(self.values.get(name), Some(Value::Switch(true)))
+    }
+
+    /// The ranges of one family, or of both; none when they are not set.
+    pub fn ranges(&self, name: &str, family: Option<Family>) -> Vec<IpNet> {
+        let Some(Value::Ranges(ranges)) = self.values.get(name) else { return Vec::new() };
+        let of_family = |range: &IpNet| family.is_none_or(|family| Family::of(range.network()) == family);
+        ranges.iter().copied().filter(of_family).collect()
     }
 
     /// All that is set, by name.
@@ -189,6 +199,11 @@ fn read(kind: Kind, json: &Json, site: &Site) -> Option<Value> {
             json.as_str()?.parse().ok().filter(|ports: &PortSet| !ports.is_empty()).map(Value::Ports)
         }
         Kind::Switch => json.as_bool().map(Value::Switch),
+        Kind::Ranges => {
+            let ranges: Option<Vec<IpNet>> =
+                json.as_array()?.iter().map(|range| range.as_str()?.parse().ok()).collect();
+            ranges.map(|ranges| Value::Ranges(IpNet::aggregate(&ranges)))
+        }
         Kind::Sysctl => match json {
             Json::Number(number) => Some(Value::Word(number.to_string())),
             Json::Bool(on) => Some(Value::Word(u8::from(*on).to_string())),

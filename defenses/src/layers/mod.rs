@@ -1,7 +1,9 @@
 //! The registry of layers: one file each, one line here.
 
 mod address;
+mod allowlist;
 mod drop;
+mod fingerprint;
 mod hardened;
 mod limit;
 mod manual;
@@ -9,8 +11,11 @@ mod none;
 mod rate_limit;
 mod recent;
 mod reject;
+mod stealth;
+mod syn_filter;
 mod synproxy;
 mod sysctl;
+mod tarpit;
 mod trap;
 
 pub use self::sysctl::is_of_the_machine;
@@ -21,11 +26,16 @@ static LAYERS: &[&dyn Layer] = &[
     &sysctl::Sysctl,
     &recent::Recent,
     &drop::Drop,
+    &allowlist::Allowlist,
+    &syn_filter::SynFilter,
+    &stealth::Stealth,
+    &fingerprint::Fingerprint,
     &reject::Reject,
     &rate_limit::RateLimit,
     &limit::Limit,
     &trap::Trap,
     &synproxy::Synproxy,
+    &tarpit::Tarpit,
     &manual::SYN_COOKIES,
     &manual::RECENT,
     &manual::STEALTH,

@@ -228,6 +228,26 @@ fn what_gets_installed_with_parameters() {
         ("synproxy-nftables", "synproxy", json!({ "tool": "nftables", "mss": 1400 })),
         ("rate-limit-nftables", "rate-limit", json!({ "tool": "nftables", "pps": 20 })),
         ("hardened-nftables-no-service", "hardened/nftables", json!({ "allow": [], "ban_seconds": 5 })),
+        (
+            "allowlist-trusted",
+            "allowlist",
+            json!({ "trusted": ["198.19.200.0/24", "fd00:198:18:8000::/64"] }),
+        ),
+        (
+            "allowlist-trusted-nftables",
+            "allowlist",
+            json!({
+                "tool": "nftables",
+                "order": "counted-first",
+                "trusted": ["198.19.200.0/24", "fd00:198:18:8000::/64"],
+            }),
+        ),
+        ("fingerprint-nftables", "fingerprint", json!({ "tool": "nftables" })),
+        ("stealth-nftables", "stealth", json!({ "tool": "nftables" })),
+        ("stealth-flags-nftables", "stealth", json!({ "tool": "nftables", "filter": "flags" })),
+        ("stealth-unsolicited", "stealth", json!({ "filter": "unsolicited" })),
+        ("syn-filter-nftables", "syn-filter", json!({ "tool": "nftables" })),
+        ("tarpit-nftables", "tarpit", json!({ "tool": "nftables" })),
         ("sysctl-two", "sysctl", json!({ "net.ipv4.tcp_syncookies": 2, "net.ipv4.ip_default_ttl": "128" })),
     ] {
         insta::assert_snapshot!(name, shown(layer, &given));

@@ -113,6 +113,8 @@ pub struct RedExpectation {
     pub ttl: Option<Bound>,
     /// How the scanner's best guess at the target's system begins.
     pub os: Option<String>,
+    /// Percent of its confidence in the best guess; none is 0.
+    pub os_accuracy: Option<Bound>,
     /// Whether, when and for how long the source is banned.
     pub ban: Option<BanExpectation>,
     /// How many of its probes arrive at the target, each try counted.

@@ -152,6 +152,8 @@ pub enum ServiceKind {
     /// HTTP as above, by a server whose kernel hands a connection over once its request is there (`TCP_DEFER_ACCEPT`, as
     /// Apache's `AcceptFilter` asks for), so that a handshake without a request costs it no socket.
     Deferred,
+    /// TCP: accepts every connection, never reads, and never lets go.
+    Tarpit,
     /// UDP: sends each datagram back.
     Echo,
     /// UDP: answers a DNS query with one address record.

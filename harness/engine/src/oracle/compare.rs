@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scandrill_model::{
     Allowed, BanCheck, BanExpectation, Bound, Finding, GreenExpectation, Millis, PortSet, PortState, Reading,
-    RedExpectation, Stamp, StateSet, TimeBound, Verdict, state_of,
+    RedExpectation, Stamp, StateSet, SystemGuess, TimeBound, Verdict, state_of,
 };
 
 use super::observations::{Observations, RequestsSeen};
@@ -28,6 +28,7 @@ pub fn red(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<Finding> {
     findings.extend(expect.answered.map(|bound| answered(view, bound)));
     findings.extend(expect.ttl.map(|bound| ttl(view, bound)));
     findings.extend(expect.os.as_deref().map(|name| system(view, name)));
+    findings.extend(expect.os_accuracy.map(|bound| confidence(view, bound)));
     findings.extend(expect.ban.iter().flat_map(|ban| bans(view, ban)));
     findings.extend(expect.probes.map(|bound| probes(view, bound)));
     findings.extend(expect.took.map(|bound| took(view, bound)));
@@ -173,13 +174,25 @@ fn words(numbers: &BTreeSet<u8>) -> String {
 /// How the best guess at the target's system begins.
 fn system(view: &ScanView<'_>, name: &str) -> Finding {
     let best = view.result.detected.systems.first();
-    let observed = best.map_or_else(
-        || "no guess".to_owned(),
-        |guess| format!("the best guess is {} ({} %)", guess.name, guess.accuracy),
-    );
     let fits = best.is_some_and(|guess| guess.name.starts_with(name));
     let verdict = if fits { Verdict::Pass } else { Verdict::Fail };
-    view.finding("the target's system".to_owned(), format!("begins with {name}"), observed, verdict)
+    view.finding("the target's system".to_owned(), format!("begins with {name}"), told(best), verdict)
+}
+
+/// How sure the scanner is of its best guess.
+fn confidence(view: &ScanView<'_>, bound: Bound) -> Finding {
+    let best = view.result.detected.systems.first();
+    let percent = best.map_or(0, |guess| guess.accuracy.into());
+    let verdict = if bound.contains(percent) { Verdict::Pass } else { Verdict::Fail };
+    let subject = "confidence in the guess at the target's system".to_owned();
+    view.finding(subject, format!("{bound} %"), told(best), verdict)
+}
+
+fn told(best: Option<&SystemGuess>) -> String {
+    best.map_or_else(
+        || "no guess".to_owned(),
+        |guess| format!("the best guess is {} ({} %)", guess.name, guess.accuracy),
+    )
 }
 
 fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {

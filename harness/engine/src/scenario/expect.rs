@@ -76,6 +76,7 @@ pub fn red(table: &RedExpect) -> Located<RedExpectation> {
     expect.rest = table.rest.as_ref().map(|rest| at(rest, allowed)).transpose()?;
     expect.ttl = table.ttl.as_ref().map(|ttl| at(ttl, bound)).transpose()?;
     expect.os = table.os.as_ref().map(|os| os.value.clone());
+    expect.os_accuracy = table.os_accuracy.as_ref().map(|count| at(count, bound)).transpose()?;
     expect.answered = table.answered.as_ref().map(|count| at(count, bound)).transpose()?;
     expect.ban = table.ban.as_ref().map(ban).transpose()?;
     expect.probes = table.probes.as_ref().map(|count| at(count, bound)).transpose()?;

@@ -174,6 +174,8 @@ pub struct PredictsTable {
     /// As in a red `expect`.
     pub os: Option<At<String>>,
     /// As in a red `expect`.
+    pub os_accuracy: Option<At<Count>>,
+    /// As in a red `expect`.
     pub ban: Option<At<BanValue>>,
     /// As in a green `expect`.
     pub success_min: Option<At<f64>>,
@@ -214,6 +216,7 @@ impl PredictsTable {
             answered: self.answered.clone(),
             ttl: self.ttl.clone(),
             os: self.os.clone(),
+            os_accuracy: self.os_accuracy.clone(),
             ban: self.ban.clone(),
             probes: self.probes.clone(),
             took: self.took.clone(),
@@ -245,7 +248,7 @@ impl PredictsTable {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, as in target.services = [\"tcp/22\"]")]
 pub struct TargetTable {
-    /// Listeners: "tcp/22", "tcp/80 http", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
+    /// Listeners: "tcp/22", "tcp/80 http", "tcp/9 tarpit", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
     #[serde(default)]
     pub services: Vec<At<String>>,
     /// Layers in order, such as { layer = "recent", seconds = 60 }; see `scandrill list --layers`.
@@ -416,6 +419,8 @@ pub struct RedExpect {
     pub ttl: Option<At<Count>>,
     /// How the best guess at the target's system begins, e.g. "Linux"; with detect = "os".
     pub os: Option<At<String>>,
+    /// How sure nmap is of its best guess, in percent: { max = 92 }; 0 where it has none. With detect = "os".
+    pub os_accuracy: Option<At<Count>>,
     /// Whether its source is banned afterwards: true, false, or a table of bounds.
     pub ban: Option<At<BanValue>>,
     /// How many of its probes arrive at the target, each try counted: 30, or { min = 30, max = 90 }.

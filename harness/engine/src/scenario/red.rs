@@ -282,7 +282,7 @@ fn check_expectation(red: &Red) -> Located<()> {
     if red.detect != Detect::default() && red.scanners.contains(&Scanner::Builtin) {
         return refuse("the built-in scanner tells ports' states alone", "use scanner = \"nmap\"");
     }
-    if red.expect.os.is_some() && !red.detect.system {
+    if (red.expect.os.is_some() || red.expect.os_accuracy.is_some()) && !red.detect.system {
         return refuse("nobody looks for the target's system", "add detect = \"os\" and scanner = \"nmap\"");
     }
     Ok(())

@@ -84,6 +84,7 @@ fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortH
         }
         ServiceKind::Http => spawn_local(tcp::serve(tcp_listener(address)?, tcp::http)),
         ServiceKind::Deferred => spawn_local(tcp::serve(deferring_listener(address)?, tcp::http)),
+        ServiceKind::Tarpit => spawn_local(tcp::serve(narrow_listener(address)?, tcp::tarpit)),
         ServiceKind::Echo => spawn_local(udp::serve(udp_socket(address)?, |query| Some(query.to_vec()))),
         ServiceKind::Dns => spawn_local(udp::serve(udp_socket(address)?, dns::answer)),
         ServiceKind::Silent => spawn_local(udp::serve(udp_socket(address)?, |_| None)),
@@ -103,6 +104,14 @@ fn deferring_listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address, Type::STREAM, Protocol::TCP)?;
     packet_socket::set(&socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &DEFERRED_S)?;
     socket.listen(i32::MAX)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Its connections have the smallest buffer that the kernel gives for what nobody reads.
+fn narrow_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address, Type::STREAM, Protocol::TCP)?;
+    socket.set_recv_buffer_size(1)?;
+    socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 

@@ -1,7 +1,7 @@
-//! Services over TCP: a banner with an echo, and HTTP.
+//! Services over TCP: a banner with an echo, HTTP, and a tarpit.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -55,4 +55,10 @@ pub(super) async fn http(stream: TcpStream) {
     };
     // A client that does not speak HTTP, as a scanner's connect, is no error of the service.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+}
+
+/// Keeps a connection open and leaves what it brings unread, so that the client's window closes, until the services end.
+pub(super) async fn tarpit(stream: TcpStream) {
+    pending::<()>().await;
+    drop(stream);
 }

@@ -299,6 +299,7 @@ fn red_expectation(expect: &RedExpectation) -> Vec<String> {
     }));
     words.extend(expect.ttl.map(|ttl| format!("every reply has a time to live of {ttl}")));
     words.extend(expect.os.as_ref().map(|name| format!("the target's system looks like {name}")));
+    words.extend(expect.os_accuracy.map(|bound| format!("its guess at the system is {bound} % sure")));
     words.extend(expect.probes.map(|count| format!("{count} probes arrive")));
     words.extend(expect.took.map(|bound| format!("it takes {bound}")));
     words.extend(expect.ban.as_ref().map(ban));
