@@ -3,6 +3,7 @@
 use std::iter::once;
 use std::net::Ipv4Addr;
 
+use scandrill_tests::bench::stranger;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter};
 
@@ -92,11 +93,6 @@ impl Way {
 fn addresses(size: u32) -> impl Iterator<Item = Ipv4Addr> {
     let strangers = (1..size).map(stranger);
     strangers.chain((size > 0).then_some(REFUSED))
-}
-
-/// Addresses of 10.0.0.0/8 that no host of the lab has. The multiplier is odd, so no two numbers give the same.
-fn stranger(number: u32) -> Ipv4Addr {
-    Ipv4Addr::from(0x0a00_0000 | (number.wrapping_mul(2_654_435_761) & 0x00ff_ffff))
 }
 
 const NFT_SET: &str = "table inet bench {

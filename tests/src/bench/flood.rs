@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpOptionElement};
 use futures::future::try_join_all;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
 use scandrill_lab::{Host, PacketSocket, Wanted, clock};
 use scandrill_model::Stamp;
 
 use super::net::next_hop;
 use super::{Counters, Net, Outcome, TARGET};
 
-/// How many packets may be on their way. The kernel's queue takes 1000 (net.core.netdev_max_backlog).
-const WINDOW: u64 = 256;
+/// How many packets may be on their way; and a batch of each further sender. The kernel's queue takes 1000
+/// (net.core.netdev_max_backlog), that of a veth end with GRO on 256 (drivers/net/veth.c).
+const WINDOW: u64 = 128;
 /// How many are sent at once.
 const BATCH: usize = 64;
 /// After this long without progress, the target is given up.
@@ -64,27 +67,38 @@ pub enum Until {
     Sent,
 }
 
-/// Sends `packets`, one share a thread.
+/// Sends packets, each share from a thread of its own on a processor of its own, as far as there are as many.
 pub async fn flood(net: &Net, shares: &[Arc<Vec<Packet>>], until: Until) -> Outcome<Flooded> {
+    // All begin to count before any begins to send.
+    let mut counting = Vec::new();
+    for _ in shares {
+        counting.push(Received::open(&net.target).await?);
+    }
     let mut received = Received::open(&net.target).await?;
     let sent = Arc::new(AtomicU64::new(0));
     let start = clock::now();
-    let threads = shares.iter().map(|packets| sender(net, packets.clone(), until, sent.clone()));
-    let busy = try_join_all(threads).await?.iter().sum();
+    let threads = shares.iter().zip(counting).enumerate().map(|(number, (packets, received))| {
+        let (packets, sent) = (packets.clone(), sent.clone());
+        net.red.blocking(move || {
+            stay_on(number)?;
+            send(&packets, until, &sent, received)
+        })
+    });
+    let busy: Outcome<Vec<Duration>> = try_join_all(threads).await?.into_iter().collect();
     let all = sent.load(Ordering::Relaxed);
     received.wait_for(all)?;
-    Ok(Flooded { packets: all, took: clock::elapsed(start), busy })
+    Ok(Flooded { packets: all, took: clock::elapsed(start), busy: busy?.iter().sum() })
 }
 
-/// A sending thread; the processors' time that it had.
-async fn sender(
-    net: &Net,
-    packets: Arc<Vec<Packet>>,
-    until: Until,
-    sent: Arc<AtomicU64>,
-) -> Outcome<Duration> {
-    let received = Received::open(&net.target).await?;
-    net.red.blocking(move || send(&packets, until, &sent, received)).await?
+/// Keeps this thread on one of the processors that it may use: a veth end's work is done where the packet was sent.
+fn stay_on(number: usize) -> Outcome<()> {
+    let own = Pid::from_raw(0);
+    let allowed = sched_getaffinity(own)?;
+    let there: Vec<usize> =
+        (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+    let mut chosen = CpuSet::new();
+    chosen.set(there[number % there.len()])?;
+    Ok(sched_setaffinity(own, &chosen)?)
 }
 
 fn send(packets: &[Packet], until: Until, sent: &AtomicU64, mut received: Received) -> Outcome<Duration> {

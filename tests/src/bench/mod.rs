@@ -9,6 +9,7 @@ mod net;
 
 use std::error::Error;
 use std::io::{Read, Write};
+use std::net::Ipv4Addr;
 
 use scandrill_lab::{Inside, Worker, WorkerOptions};
 
@@ -38,7 +39,8 @@ pub fn answer<F: Future<Output = Outcome<String>>>(work: impl FnOnce() -> F, mut
     u8::from(inside.events.write_all(report.as_bytes()).is_err()).max(code)
 }
 
-fn block_on<F: Future<Output = Outcome<String>>>(work: impl FnOnce() -> F) -> Outcome<String> {
+/// Runs a worker's work to its end.
+pub fn block_on<F: Future<Output = Outcome<String>>>(work: impl FnOnce() -> F) -> Outcome<String> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work())
 }
 
@@ -57,6 +59,12 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn load_average() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// The `number`th address of 10.0.0.0/8, in no order, for rules and sets to be filled with: no host of a lab has one. The
+/// multiplier is odd, so no two numbers below 2^24 give the same.
+pub fn stranger(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 | (number.wrapping_mul(2_654_435_761) & 0x00ff_ffff))
 }
 
 /// A table in Markdown; the first row is its heading.
