@@ -55,15 +55,11 @@ fn sequence(case: &CaseReport) -> String {
     let mut text = String::new();
     for event in &case.events {
         // Writing to a string does not fail.
-        match &event.what {
-            What::Facts { actor, cells, .. } => {
-                let _ = writeln!(text, "  {actor}: {}", answers(cells));
-            }
-            What::BanChecked { actor, check } => {
-                let banned = if check.is_banned() { "banned" } else { "served" };
-                let _ = writeln!(text, "  {actor}: {banned}");
-            }
-            _ => {}
+        if let What::Facts { actor, cells, .. } = &event.what {
+            let _ = writeln!(text, "  {actor}: {}", answers(cells));
+        } else if let What::BanChecked { actor, check } = &event.what {
+            let banned = if check.is_banned() { "banned" } else { "served" };
+            let _ = writeln!(text, "  {actor}: {banned}");
         }
     }
     for finding in &case.findings {

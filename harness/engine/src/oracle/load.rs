@@ -35,8 +35,8 @@ fn in_words(flood: &FloodSeen) -> String {
     let FloodSeen { sent, refused, completed, took, .. } = flood;
     let further = [(refused, "more were refused by the link"), (completed, "handshakes were completed")];
     let further = further.iter().filter(|(count, _)| **count > 0);
-    let further: String = further.map(|(count, what)| format!(", {count} {what}")).collect();
-    format!("sent {sent} packets in {} ms{further}", took.0)
+    let told = std::iter::once(format!("sent {sent} packets in {} ms", took.0));
+    told.chain(further.map(|(count, what)| format!("{count} {what}"))).collect::<Vec<_>>().join(", ")
 }
 
 /// What a flood must have come to, so that what it did means anything: it was there, and for as long as it was to last.

@@ -213,7 +213,7 @@ mod tests {
         }
         let (source, target) = match &net {
             NetSlice::Ipv6(ip) => (ip.header().source(), ip.header().destination()),
-            _ => Default::default(),
+            NetSlice::Ipv4(_) | NetSlice::Arp(_) => Default::default(),
         };
         match (sliced.transport.unwrap(), &net) {
             (TransportSlice::Tcp(tcp), NetSlice::Ipv4(ip)) => (

@@ -32,7 +32,8 @@ pub fn page(reading: &Reading, battery: &Battery, subject: &Subject) -> String {
     section(&mut page, "Who is banned", &bans(reading));
     section(&mut page, "Who is hurt", &hurt(reading));
     section(&mut page, "What could not be judged", &problems(reading));
-    section(&mut page, "What else was noticed", &Vec::from_iter(reading.notes.iter().cloned()));
+    let notes: Vec<String> = reading.notes.iter().cloned().collect();
+    section(&mut page, "What else was noticed", &notes);
     section(&mut page, "How the rules were mapped onto the lab", &mapped(subject));
     page + &format!("\n{}\nrepeat  {}\n", verdict(reading), subject.repeat)
 }
