@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use scandrill_model::{Bound, Family, FloodPackets, Sends};
+use scandrill_model::{Bound, Family, FloodPackets, Protocol, Sends, ServiceKind};
 use scandrill_scanners::Sources;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ impl FloodPlan {
         }
     }
 }
+
+/// As many files as a process may have open, by default, and the lab needs some of them.
+const OPEN_MAX: u64 = 500;
 
 /// A counter of a host's kernel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,11 +85,7 @@ impl Planner<'_> {
             interval: flood.interval,
             seed: self.seed.wrapping_add(index as u64),
         };
-        if flood.sends == Sends::Handshakes && packets.count > packets.flows() {
-            let flows = packets.flows();
-            let message = format!("there are {flows} handshakes from {sources} sources, and no more");
-            return Err(self.bad(flood.span.clone(), message, Some("add `sources`".to_owned())));
-        }
+        self.check_handshakes(flood, &packets)?;
         Ok(FloodPlan {
             name: flood.name.clone(),
             from: self.vantage(&flood.host),
@@ -95,6 +94,30 @@ impl Planner<'_> {
             around: flood.around.clone(),
             after: flood.after.clone(),
         })
+    }
+
+    /// Each handshake is another flow, and a server that accepts each has a file open for it.
+    fn check_handshakes(&self, flood: &Flood, packets: &FloodPackets) -> Result<(), BadFile> {
+        let bad = |message: String, help: String| Err(self.bad(flood.span.clone(), message, Some(help)));
+        if flood.sends != Sends::Handshakes {
+            return Ok(());
+        }
+        if packets.count > packets.flows() {
+            let (flows, sources) = (packets.flows(), packets.sources);
+            let message = format!("there are {flows} handshakes from {sources} sources, and no more");
+            return bad(message, "add `sources`".to_owned());
+        }
+        let service = self.scenario.target.service(Protocol::Tcp, flood.port);
+        let accepts = service.is_some_and(|service| service.kind != ServiceKind::Deferred);
+        if accepts && !matches!(flood.amount, Amount::Packets(0..=OPEN_MAX)) {
+            let message = format!("the server on tcp/{} would accept each of these connections", flood.port);
+            let help = format!(
+                "send at most {OPEN_MAX}, or let \"tcp/{} deferred\" serve, which waits for a request",
+                flood.port
+            );
+            return bad(message, help);
+        }
+        Ok(())
     }
 
     fn flood_sources(&self, index: usize, flood: &Flood) -> Result<(IpNet, IpAddr, u32), BadFile> {
