@@ -7,9 +7,9 @@ use scandrill_lab::{
     Capture, Flooded, Flooding, Host, Kind, Lab, LabError, clock, counters, decode, flood, start_services,
     wait,
 };
-use scandrill_model::{FloodPackets, LabPlan, Sends};
+use scandrill_model::{FloodPackets, LabPlan, Protocol, Sends, ServiceKind, ServicePlan, Speaks};
 
-use crate::inside::{Done, Job, PATIENCE, within};
+use crate::inside::{Done, Job, PATIENCE, ask, own_address, within};
 use crate::plans::{self, SERVICES};
 use crate::wire::TARGET_MAC;
 
@@ -17,6 +17,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("every_packet_of_a_flood_arrives_and_is_right", |_| within(arrives())),
     ("a_flood_keeps_its_pace_and_ends_when_told", |_| within(paced())),
     ("a_flood_of_handshakes_completes_each", |_| within(handshakes())),
+    ("a_server_that_waits_for_requests_has_no_socket_for_a_handshake", |_| within(deferred())),
     ("a_capture_leaves_a_flood_out", |_| within(left_out())),
     ("a_flood_stays_inside_the_lab", |_| within(stays_inside())),
 ];
@@ -119,6 +120,25 @@ async fn handshakes() -> Done {
         let opened = async || Ok((counters(target).await?["Tcp.PassiveOpens"] - before >= 500).then_some(()));
         wait::until("500 connections", PATIENCE, opened).await?;
         assert_eq!(counters(target).await?["Tcp.OutRsts"], 0);
+    }
+    Ok(lab.remove().await?)
+}
+
+/// A handshake without a request is the kernel's affair alone; a request is answered as ever.
+async fn deferred() -> Done {
+    const WEB: ServicePlan = ServicePlan { protocol: Protocol::Tcp, port: 80, kind: ServiceKind::Deferred };
+    let mut plan = talkative();
+    plan.hosts[0].sysctls.push(plans::sysctl("net.core.somaxconn", "4096"));
+    let lab = Lab::build(&plan).await?;
+    let (red, target) = (lab.host("red")?, lab.host("target")?);
+    let _services = start_services(target, &[WEB]).await?;
+    for family in [0, 1] {
+        let before = counters(target).await?["Tcp.PassiveOpens"];
+        let some = FloodPackets { count: 2_000, port: 80, ..packets(Sends::Handshakes, family) };
+        let done = run(red, some, &Arc::default()).await?;
+        assert_eq!(done, Flooded { sent: 2_000, completed: 2_000, ..Flooded::default() });
+        ask(red, Speaks::Http, own_address("red", family), plans::TARGET[family]).await?;
+        assert_eq!(counters(target).await?["Tcp.PassiveOpens"] - before, 1, "the request's own");
     }
     Ok(lab.remove().await?)
 }
