@@ -35,10 +35,6 @@ async fn run(plan: &FloodPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
     let operation = format!("sending `{}`", plan.name);
     let host = stage.lab.host(&plan.from.host).trouble("finding a host")?;
     let packets = FloodPackets { count: count(plan, stage).await?, ..plan.packets.clone() };
-    if packets.count > packets.flows() {
-        let error = format!("{} packets make only {} flows: add sources", packets.count, packets.flows());
-        return Err(Trouble { operation, error });
-    }
     stage.log.emit(What::ActorStarted { actor: plan.name.clone(), source: packets.first_source });
     let flooding = Arc::new(Flooding::default());
     let (from, shared) = (plan.from.clone(), Arc::clone(&flooding));
@@ -59,7 +55,12 @@ async fn count(plan: &FloodPlan, stage: &Stage<'_>) -> Result<u64, Trouble> {
         Amount::OfConntrackMax(percent) => {
             let target = stage.lab.host(TARGET).trouble("finding the target")?;
             let max = conntrack_max(target).await.trouble("asking how many connections are tracked")?;
-            Ok(max.saturating_mul(percent.into()) / 100)
+            let (count, flows) = (max.saturating_mul(percent.into()) / 100, plan.packets.flows());
+            if count <= flows {
+                return Ok(count);
+            }
+            let operation = format!("sending `{}`", plan.name);
+            Err(Trouble { operation, error: format!("{count} packets make {flows} flows: add sources") })
         }
     }
 }

@@ -137,30 +137,24 @@ impl Planner<'_> {
     /// Captures leave out what a flood sends and what answers it, by its addresses. So no scanner and no witness may have
     /// one of them; nor may a client, unless the flood is in its name.
     pub(super) fn check_floods(&self, plan: &Plan) -> Result<(), BadFile> {
-        for (index, flood) in plan.floods.iter().enumerate() {
+        for (index, (flood, asked)) in plan.floods.iter().zip(&self.scenario.floods).enumerate() {
             let prefix = flood.packets.prefix;
-            let source = &self.scenario.floods[index];
-            let spoofs = matches!(source.sender, Sender::Spoofed(_));
-            let greens = plan
-                .greens
-                .iter()
-                .filter(|_| !spoofs)
-                .map(|GreenPlan { name, source, .. }| (name.as_str(), IpNet::from(*source)));
+            let bad = |message, help: &str| Err(self.bad(asked.span.clone(), message, Some(help.to_owned())));
+            let in_anothers_name = matches!(asked.sender, Sender::Spoofed(_));
+            let greens = plan.greens.iter().filter(|_| !in_anothers_name);
+            let greens = greens.map(|GreenPlan { name, source, .. }| (name.as_str(), IpNet::from(*source)));
             let floods = plan.floods[..index].iter().map(|other| (other.name.as_str(), other.packets.prefix));
-            let mut others = greens.chain(floods).chain(plan.reds.iter().flat_map(of_red));
-            let others = others.by_ref().chain(witnesses(plan));
-            let mut same = others.filter(|(_, other)| other.contains(&prefix) || prefix.contains(other));
-            if let Some((name, other)) = same.next() {
+            let mut others =
+                greens.chain(floods).chain(plan.reds.iter().flat_map(of_red)).chain(witnesses(plan));
+            let same = others.find(|(_, other)| other.contains(&prefix) || prefix.contains(other));
+            if let Some((name, other)) = same {
                 let message = format!("`{}` comes from {prefix}, where {name} has {other}", flood.name);
-                let help = "captures could not tell the two: give it sources of its own".to_owned();
-                return Err(self.bad(source.span.clone(), message, Some(help)));
+                return bad(message, "captures could not tell the two: give it sources of its own");
             }
-            if Family::of(prefix.addr()) != self.case.family {
-                let message = format!(
-                    "`{}` comes from {prefix}, and the case is over {}",
-                    flood.name, self.case.family
-                );
-                return Err(self.bad(source.span.clone(), message, Some("say which `family`".to_owned())));
+            let family = self.case.family;
+            if Family::of(prefix.addr()) != family {
+                let message = format!("`{}` comes from {prefix}, and the case is over {family}", flood.name);
+                return bad(message, "say which `family`");
             }
         }
         Ok(())
