@@ -165,6 +165,15 @@ fn what_nftables_cannot_count_like_xt_recent_is_refused() {
 }
 
 #[test]
+fn a_handshake_is_asked_for_where_something_listens() {
+    let layer = find("trap").unwrap();
+    let given = BTreeMap::from([("proof".to_owned(), json!("handshake"))]);
+    let settings = Settings::read(layer, &given, &site(Backend::Nft)).unwrap();
+    let error = layer.steps(&settings).unwrap_err().to_string();
+    assert!(error.contains("nothing listens on 23,445,3389"), "{error}");
+}
+
+#[test]
 fn what_gets_installed() {
     for layer in layers() {
         let name = layer.name().replace('/', "-");
@@ -211,12 +220,12 @@ fn what_gets_installed_with_parameters() {
         ),
         ("trap-always-nftables", "trap", json!({ "refresh": "always", "prefix6": 64, "tool": "nftables" })),
         ("trap-port", "trap", json!({ "key": "source-port", "refresh": "always" })),
-        ("trap-handshake", "trap", json!({ "proof": "handshake", "ports": "23" })),
+        ("trap-handshake", "trap", json!({ "proof": "handshake", "ports": "22" })),
         (
             "trap-handshake-nftables",
             "trap",
             json!({
-                "proof": "handshake", "ports": "23", "key": "source-port", "refresh": "touch", "tool": "nftables",
+                "proof": "handshake", "ports": "22", "key": "source-port", "refresh": "touch", "tool": "nftables",
             }),
         ),
         ("drop-tcp", "drop", json!({ "protocol": "tcp", "allow": ["tcp/22", "tcp/8000-8010"] })),

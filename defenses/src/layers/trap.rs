@@ -2,7 +2,7 @@
 //! whose elements time out, ipset's or nftables'.
 
 use minijinja::{Value, context};
-use scandrill_model::{Family, Loader, Step, Tool};
+use scandrill_model::{Family, Loader, Protocol, ServicePlan, Step, Tool};
 
 use super::TOOL;
 use super::address::{self, PREFIX4, PREFIX6};
@@ -74,6 +74,7 @@ impl Layer for Trap {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
+        self.check(settings)?;
         let both = || address::both(|family| values(settings, family));
         let rules = install(self.name(), settings, twins!("trap"), |family| {
             family.map_or_else(both, |family| values(settings, family))
@@ -85,6 +86,20 @@ impl Layer for Trap {
                 Ok(vec![sets, rules])
             }
         }
+    }
+}
+
+impl Trap {
+    /// A handshake takes two.
+    fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
+        let traps = settings.ports("ports");
+        let listens =
+            |service: &ServicePlan| service.protocol == Protocol::Tcp && traps.contains(service.port);
+        if settings.word("proof") == "none" || settings.site().services.iter().any(listens) {
+            return Ok(());
+        }
+        let why = format!("nothing listens on {traps}, so that nobody completes a handshake there");
+        Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
     }
 }
 
