@@ -51,6 +51,7 @@ need ip6tables-nft iptables
 need ip6tables-legacy iptables
 need ipset ipset
 need tcpdump tcpdump
+need ethtool ethtool
 # Lets an ordinary user's lab have more than one user id.
 need newuidmap uidmap
 # Opens SCTP ports where the kernel has none.

@@ -13,6 +13,7 @@ pub fn needs(steps: &[Step]) -> Vec<Need> {
 fn programs(step: &Step) -> Vec<String> {
     match step {
         Step::Load { loader, text, .. } => loads(*loader, text),
+        Step::Offload { .. } => vec!["ethtool".to_owned()],
         Step::Sysctl { .. } | Step::WriteFile { .. } => Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod hardened;
 mod limit;
 mod manual;
 mod none;
+mod offload;
 mod rate_limit;
 mod recent;
 mod reject;
@@ -24,6 +25,7 @@ use crate::layer::{Kind, Layer, Parameter, Preset};
 static LAYERS: &[&dyn Layer] = &[
     &none::None,
     &sysctl::Sysctl,
+    &offload::Offload,
     &recent::Recent,
     &drop::Drop,
     &allowlist::Allowlist,

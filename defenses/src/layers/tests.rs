@@ -30,6 +30,9 @@ fn shown(name: &str, given: &Json) -> String {
     let steps = steps(name, given, &site(Backend::Nft));
     let texts = steps.iter().map(|step| match step {
         Step::Load { loader, text, origin } => format!("=== {origin}, {loader:?}\n{text}"),
+        Step::Offload { interface, feature, on } => {
+            format!("=== {feature} of {interface}: {}\n", if *on { "on" } else { "off" })
+        }
         Step::Sysctl { key, value } => format!("=== sysctl {key} = {value}\n"),
         Step::WriteFile { path, text } => format!("=== {path}\n{text}"),
     });
@@ -39,7 +42,7 @@ fn shown(name: &str, given: &Json) -> String {
 fn texts(steps: &[Step]) -> impl Iterator<Item = (&Loader, &str)> {
     steps.iter().filter_map(|step| match step {
         Step::Load { loader, text, .. } => Some((loader, text.as_str())),
-        Step::Sysctl { .. } | Step::WriteFile { .. } => None,
+        Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } => None,
     })
 }
 

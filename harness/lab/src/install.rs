@@ -11,7 +11,7 @@ use crate::error::{During, LabError, LabErrors};
 use crate::host::Host;
 use crate::snapshot::{Snapshot, past_stand_ins, snapshot};
 use crate::standin::LoggingRule;
-use crate::{loader, script, standin, sysctl};
+use crate::{loader, offload, script, standin, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -48,6 +48,7 @@ pub struct Installed {
 #[derive(Debug)]
 enum Undo {
     Sysctl { key: String, value: String },
+    Offload { interface: String, feature: String, on: bool },
     Rules,
     File { path: PathBuf, content: Option<Vec<u8>> },
 }
@@ -90,7 +91,7 @@ fn reaches_far(step: &Step) -> bool {
     match step {
         Step::Sysctl { key, .. } => sysctl::has_side_effects(key),
         Step::Load { loader, .. } => matches!(loader, Loader::Script { .. }),
-        Step::WriteFile { .. } => false,
+        Step::Offload { .. } | Step::WriteFile { .. } => false,
     }
 }
 
@@ -132,6 +133,7 @@ impl Installed {
     async fn apply(&mut self, step: &Step) -> Result<(), LabError> {
         match step {
             Step::Sysctl { key, value } => self.set(key, value).await,
+            Step::Offload { interface, feature, on } => self.switch(interface, feature, *on).await,
             Step::Load { loader, text, origin } => {
                 let noted = standin::noted();
                 let loaded = self.load(*loader, origin, text).await;
@@ -163,6 +165,14 @@ impl Installed {
         let (old, done) = self.host.blocking(work).await??;
         // The kernel may have taken another value than it was given, so a failure is undone as well.
         self.undos.push(Undo::Sysctl { key: key.to_owned(), value: old });
+        done
+    }
+
+    async fn switch(&mut self, interface: &str, feature: &str, on: bool) -> Result<(), LabError> {
+        let old = offload::get(&self.host, interface, feature).await?;
+        let (interface, feature) = (interface.to_owned(), feature.to_owned());
+        let done = offload::set(&self.host, &interface, &feature, on).await;
+        self.undos.push(Undo::Offload { interface, feature, on: old });
         done
     }
 
@@ -219,6 +229,7 @@ fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) 
 async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
     match undo {
         Undo::Sysctl { key, value } => host.blocking(move || sysctl::set(&key, &value)).await?,
+        Undo::Offload { interface, feature, on } => offload::set(host, &interface, &feature, on).await,
         Undo::Rules => {
             let command =
                 CommandLine { program: "bash".into(), args: vec!["-c".into(), past_stand_ins(CLEAR)] };

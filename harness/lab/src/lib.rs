@@ -23,6 +23,7 @@ mod links;
 mod loader;
 mod loss;
 mod nudge;
+mod offload;
 mod packet_socket;
 mod pcapng;
 mod process;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::error::LabError;
 use crate::host::Host;
 use crate::standin::{REAL, words};
-use crate::{loss, sysctl};
+use crate::{loss, offload, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,6 +56,10 @@ pub async fn snapshot(host: &Host, steps: &[Step]) -> Result<Snapshot, LabError>
             Step::WriteFile { path, .. } => {
                 let content = std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
                 snapshot.part("file").push(format!("{path}: {content}"));
+            }
+            Step::Offload { interface, feature, .. } => {
+                let on = offload::word(offload::get(host, interface, feature).await?);
+                snapshot.part("offload").push(format!("{feature} of {interface}: {on}"));
             }
             Step::Load { .. } => {}
         }

@@ -81,6 +81,15 @@ pub enum Step {
         /// What it is set to.
         value: String,
     },
+    /// Switches what an interface of the host does with packets for the kernel, or the kernel for it, by ethtool(8).
+    Offload {
+        /// The interface's name.
+        interface: String,
+        /// As `ethtool -k` names it, such as `generic-receive-offload`.
+        feature: String,
+        /// Whether it is switched on.
+        on: bool,
+    },
     /// Gives `text` to a loader on its standard input.
     Load {
         /// Who loads it.

@@ -88,6 +88,7 @@ fn programs() -> Vec<Need> {
         ("bash", "bash"),
         ("sysctl", "procps"),
         ("tcpdump", "tcpdump"),
+        ("ethtool", "ethtool"),
     ];
     let others = others.into_iter().map(|(name, package)| (name.to_owned(), package));
     others.chain(backends).map(|(name, package)| program(name, package)).collect()

@@ -150,6 +150,9 @@ fn logging(rules: &[LoggingRule]) -> Vec<String> {
 pub fn in_words(step: &Step) -> String {
     match step {
         Step::Sysctl { key, value } => format!("sysctl {key} = {value}"),
+        Step::Offload { interface, feature, on } => {
+            format!("{feature} of {interface} {}", if *on { "on" } else { "off" })
+        }
         Step::Load { origin, text, .. } => format!("{origin} ({} lines)", text.lines().count()),
         Step::WriteFile { path, .. } => format!("file {path}"),
     }

@@ -152,11 +152,16 @@ const HARD: &[&str] = &[
     "! -i eth0 -p udp -j DROP",
 ];
 
-/// A defense of every kind: kernel parameter, file, sets, both back ends and families, native nftables, a script.
+/// A defense of every kind: kernel parameter, offload, file, sets, both back ends and families, native nftables, a script.
 fn everything() -> Vec<Step> {
     let mut steps = vec![
         Step::Sysctl { key: "net.ipv4.tcp_syncookies".to_owned(), value: "2".to_owned() },
         Step::Sysctl { key: "net.ipv4.ip_forward".to_owned(), value: "1".to_owned() },
+        Step::Offload {
+            interface: "eth0".to_owned(),
+            feature: "generic-receive-offload".to_owned(),
+            on: true,
+        },
         Step::WriteFile { path: "/etc/drill/jail.local".to_owned(), text: "[sshd]\n".to_owned() },
         load(
             Loader::IpsetRestore,
@@ -204,13 +209,16 @@ async fn read_back() -> Done {
     let (installed, reference, dumped) = install_twice(&lab, &steps).await?;
     let now = snapshot(target, &steps).await?;
     assert_eq!(now.differences(&dumped), [""; 0]);
-    // Each rule, chain and policy of two families and two back ends; two sets, a parameter, a file; nft's own objects.
+    // Each rule, chain and policy of two families and two back ends; two sets, a parameter, an offload, a file; nft's own
+    // objects.
     assert!(now.items() >= 4 * (HARD.len() + 3) + 4, "{}", now.items());
     assert_eq!(check_rules(target, &dumped).await?, [""; 0]);
     assert!(!fs::exists("/tmp/asked")?, "a rule's comment was executed");
     assert_eq!(snapshot(target, &steps).await?, now, "asking for rules changed them");
     installed.remove().await?;
     reference.remove().await?;
+    let left = bash(target, "ethtool -k eth0 | grep generic-receive-offload").await?;
+    assert_eq!(left, "generic-receive-offload: off");
     Ok(lab.remove().await?)
 }
 
@@ -240,6 +248,7 @@ const DONE: &[(&str, &str)] = &[
     ),
     ("ipset create extra hash:net", "ipset: not asked for: extra hash:net"),
     ("echo 1 > /proc/sys/net/ipv4/tcp_syncookies", "sysctl: missing: net.ipv4.tcp_syncookies = 2"),
+    ("ethtool -K eth0 gro off", "offload: missing: generic-receive-offload of eth0: on"),
     ("echo x > /etc/drill/jail.local", "file: missing: /etc/drill/jail.local"),
 ];
 

@@ -172,6 +172,9 @@ fn defense(planned: &Planned) -> Vec<String> {
 fn step(step: &Step) -> Vec<String> {
     match step {
         Step::Sysctl { key, value } => vec![format!("sysctl -w {key}={value}")],
+        Step::Offload { interface, feature, on } => {
+            vec![format!("ethtool -K {interface} {feature} {}", if *on { "on" } else { "off" })]
+        }
         Step::Load { loader, text, origin } => {
             let command = format!("{} <<'{origin}'", command(*loader));
             std::iter::once(command).chain(indented(text)).chain([origin.clone()]).collect()
