@@ -6,6 +6,7 @@ mod drop;
 mod fingerprint;
 mod hardened;
 mod limit;
+mod log;
 mod manual;
 mod none;
 mod offload;
@@ -35,6 +36,7 @@ static LAYERS: &[&dyn Layer] = &[
     &reject::Reject,
     &rate_limit::RateLimit,
     &limit::Limit,
+    &log::Log,
     &trap::Trap,
     &synproxy::Synproxy,
     &tarpit::Tarpit,

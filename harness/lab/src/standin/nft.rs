@@ -27,62 +27,63 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn of(words: &[String]) -> Self {
         let mut options = Self::default();
-        while let Some(word) = words.get(options.command).filter(|word| word.len() > 1) {
-            let place = options.command;
-            let after = words.get(place + 1);
-            let (name, before, value) = if let Some(long) = word.strip_prefix("--") {
-                match long.split_once('=') {
-                    Some((name, value)) => (short(name), format!("--{name}="), Some(value)),
-                    None => (short(long), String::new(), None),
-                }
-            } else if let Some(cluster) = word.strip_prefix('-') {
-                options.interactive |= flags_of(cluster).contains('i');
-                options.json |= flags_of(cluster).contains('j');
-                let with_value = cluster.find(WITH_VALUE);
-                let name = with_value.and_then(|at| cluster[at..].chars().next());
-                let value = with_value.map(|at| &cluster[at + 1..]).filter(|value| !value.is_empty());
-                let before = value.map_or("", |value| &word[..word.len() - value.len()]);
-                (name, before.to_owned(), value)
-            } else {
-                break;
-            };
-            options.interactive |= name == Some('i');
-            options.json |= name == Some('j');
-            let takes_next = value.is_none() && name.is_some_and(|name| WITH_VALUE.contains(&name));
-            options.command += 1 + usize::from(takes_next);
-            let value = if takes_next { after.map(String::as_str) } else { value };
-            match (name, value) {
-                (Some('f'), Some(file)) => {
-                    options.files.push((place + usize::from(takes_next), before, file.to_owned()));
-                }
+        while let Some(given) = words.get(options.command).and_then(|word| Given::read(word)) {
+            options.interactive |= given.letters.contains('i');
+            options.json |= given.letters.contains('j');
+            let mut place = options.command;
+            let (mut before, mut value) = (given.before, given.value);
+            let last = given.letters.chars().last().filter(|letter| WITH_VALUE.contains(letter));
+            if last.is_some() && value.is_none() {
+                place += 1;
+                (before, value) = ("", words.get(place).map(String::as_str));
+            }
+            options.command = (place + 1).min(words.len());
+            match (last, value) {
+                (Some('f'), Some(file)) => options.files.push((place, before.to_owned(), file.to_owned())),
                 (Some('I'), Some(folder)) => options.folders.push(folder.to_owned()),
                 _ => {}
             }
         }
-        options.command = options.command.min(words.len());
         options
     }
 }
 
-/// The short options that take a value.
+/// The letters of options that take a value.
 const WITH_VALUE: [char; 4] = ['f', 'D', 'I', 'd'];
+/// Long options that matter here, by their letters.
+const LONG: [(&str, &str); 6] = [
+    ("file", "f"),
+    ("define", "D"),
+    ("includepath", "I"),
+    ("debug", "d"),
+    ("interactive", "i"),
+    ("json", "j"),
+];
 
-/// The letters of `-nf`, without the value that the last may have.
-fn flags_of(cluster: &str) -> &str {
-    &cluster[..cluster.find(WITH_VALUE).unwrap_or(cluster.len())]
+/// A word of options.
+struct Given<'a> {
+    /// Their letters, of which the last may take a value.
+    letters: &'a str,
+    /// The value, where it is in the same word.
+    value: Option<&'a str>,
+    /// What is before it there.
+    before: &'a str,
 }
 
-/// The letter of a long option, where it matters here.
-fn short(long: &str) -> Option<char> {
-    let known = [
-        ("file", 'f'),
-        ("define", 'D'),
-        ("includepath", 'I'),
-        ("debug", 'd'),
-        ("interactive", 'i'),
-        ("json", 'j'),
-    ];
-    known.iter().find(|(name, _)| *name == long).map(|(_, letter)| *letter)
+impl<'a> Given<'a> {
+    /// `None` where a command begins.
+    fn read(word: &'a str) -> Option<Self> {
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, value) =
+                long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let letters = LONG.iter().find(|(known, _)| *known == name).map_or("", |(_, letter)| letter);
+            return Some(Self { letters, value, before: &word[..word.len() - value.map_or(0, str::len)] });
+        }
+        let cluster = word.strip_prefix('-').filter(|cluster| !cluster.is_empty())?;
+        let end = cluster.find(WITH_VALUE).map_or(cluster.len(), |at| at + 1);
+        let value = Some(&cluster[end..]).filter(|value| !value.is_empty());
+        Some(Self { letters: &cluster[..end], value, before: &word[..=end] })
+    }
 }
 
 /// A piece of a ruleset.

@@ -8,6 +8,7 @@ mod blue;
 mod ends;
 mod floods;
 mod inside;
+mod klog;
 mod operating;
 mod packets;
 mod plans;
@@ -36,7 +37,7 @@ fn main() {
 
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
-    let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS);
+    let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(klog::JOBS);
     of_labs.chain(verdicts::JOBS).chain(world::JOBS).chain(operating::JOBS).chain(floods::JOBS)
 }
 

@@ -33,7 +33,6 @@ iptables-legacy -t raw -F; ip6tables-legacy -t raw -F
 nft add table inet t
 nft add chain inet t in '{ type filter hook prerouting priority -300; }'
 nft add chain inet t out '{ type filter hook output priority 0; }'
-nft add chain inet t link '{ type filter hook ingress device eth0 priority 0; }'
 nft add table arp a
 nft add chain arp a in '{ type filter hook input priority 0; }'
 nft add chain arp a out '{ type filter hook output priority 0; }'
@@ -197,7 +196,8 @@ pub fn cases() -> Vec<Case> {
         ),
         packets(
             "inet, from the link",
-            "nft add rule inet t link ip ttl 61 log prefix '\"PREFIX \"' flags skuid",
+            "nft add chain inet t link '{ type filter hook ingress device eth0 priority 0; }'
+             nft add rule inet t link ip ttl 61 log prefix '\"PREFIX \"' flags skuid",
             vec![v4(UDP, 0, &[], &udp(8))],
         ),
         packets(
@@ -388,6 +388,21 @@ fn arp() -> Vec<Vec<u8>> {
         [&header[..], &sender, &asked].concat()
     };
     vec![message(1, 1), message(1, 2), message(6, 2)]
+}
+
+/// A datagram from red to the target.
+pub fn udp_v4() -> Vec<u8> {
+    v4(UDP, 0, &[], &udp(8))
+}
+
+/// A longer one.
+pub fn long_udp_v4() -> Vec<u8> {
+    v4(UDP, 0, &[], &udp(100))
+}
+
+/// The same over IPv6; its checksum is wrong.
+pub fn udp_v6() -> Vec<u8> {
+    v6(UDP, &udp(8))
 }
 
 /// A packet from red to the target.

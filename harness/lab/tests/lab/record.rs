@@ -154,7 +154,7 @@ type Heard = (Vec<Vec<u8>>, BTreeMap<u32, String>);
 /// Hears so many messages, on a thread in the target.
 fn heard(expected: usize, opened: oneshot::Sender<()>) -> Result<Heard, LabError> {
     let mut reader = NflogReader::open(GROUPS).during(|| "listening".to_owned())?;
-    drop(opened.send(()));
+    opened.send(()).ok();
     let mut messages: Vec<Vec<u8>> = Vec::new();
     wait::until_blocking("the packets of a rule", PATIENCE, || {
         reader.receive(|message| messages.push(message.to_owned())).during(|| "reading".to_owned())?;
