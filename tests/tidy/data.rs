@@ -61,11 +61,13 @@ fn the_house_has_the_scenarios_it_promises() {
         ("manual/", 12),
         ("hardened/", 2),
         ("evasion/", 10),
-        ("policies/", 4),
         ("operation/", 12),
         ("recent/", 20),
         ("limits/", 6),
         ("bans/", 12),
+        ("policies/", 10),
+        ("stealth/", 8),
+        ("allowlist/", 4),
         ("must-fail/", 8),
     ] {
         let found = scenarios().iter().filter(|(name, _)| name.starts_with(folder)).count();
