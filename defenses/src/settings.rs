@@ -269,6 +269,38 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_told_apart_by_their_family() {
+        let ranges = json!(["198.19.200.0/24", "fd00:198:18:8000::/64", "198.19.201.0/24"]);
+        let allowlist = settings("allowlist", &[("trusted", ranges)]).unwrap();
+        let texts = |family| {
+            let ranges = allowlist.ranges("trusted", family);
+            ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            texts(Some(Family::V4)),
+            "198.19.200.0/23",
+            "neighbours are one range, as no set has two that overlap"
+        );
+        assert_eq!(texts(Some(Family::V6)), "fd00:198:18:8000::/64");
+        assert_eq!(texts(None), "198.19.200.0/23 fd00:198:18:8000::/64");
+        for wrong in [json!("198.19.200.0/24"), json!(["crawler"]), json!([24])] {
+            assert!(settings("allowlist", &[("trusted", wrong.clone())]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_layer_for_both_tools_takes_the_cases_unless_it_has_its_own() {
+        let of_case = |tool| {
+            let given = |json: Option<Json>| json.map(|json| ("tool".to_owned(), json)).into_iter().collect();
+            let site = Site { tool, ..site() };
+            let read = |json| Settings::read(layer("drop").unwrap(), &given(json), &site).unwrap().tool();
+            (read(None), read(Some(json!("iptables"))))
+        };
+        assert_eq!(of_case(Tool::Nftables), (Tool::Nftables, Tool::Iptables));
+        assert_eq!(of_case(Tool::Iptables), (Tool::Iptables, Tool::Iptables));
+    }
+
+    #[test]
     fn a_wrong_parameter_is_named_with_the_nearest_right_one() {
         let unknown = settings("recent", &[("hitcont", json!(3))]).unwrap_err().to_string();
         assert_eq!(unknown, "layer `recent` has no parameter `hitcont`; did you mean `hitcount`?");

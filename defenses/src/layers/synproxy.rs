@@ -1,7 +1,7 @@
 //! Handshakes that the firewall completes first, so that a flood of SYNs never meets a listener's queue.
 //!
 //! With nftables, Linux (6.18, too) drops IPv6 SYNs whose checksum no hardware vouched for: `nft_synproxy_eval` verifies it
-//! as IPv4's. ip6tables' target does not have that mistake.
+//! as IPv4's. ip6tables' target does not have that mistake. `policies/synproxy-checksums-left` shows it.
 
 use minijinja::context;
 use scandrill_model::Step;
