@@ -199,12 +199,18 @@ fn found(pattern: &str, folders: &[String]) -> Vec<String> {
 
 /// A rule on a command line.
 fn called(rule: String) -> LoggingRule {
-    let line = env::var(SCRIPT_LINE).ok().and_then(|line| line.parse().ok());
-    LoggingRule { file: None, line, rule }
+    LoggingRule { file: None, line: script_line(), rule }
 }
 
+/// The line of the script that called the tool, where one did.
+fn script_line() -> Option<usize> {
+    env::var(SCRIPT_LINE).ok()?.parse().ok()
+}
+
+/// Notes rules in a text. What a script feeds to a tool has lines that nobody knows: its own line is named.
 fn note_lines(source: &str, logging: &[(usize, String)]) {
     let file = (!is_stdin(source)).then(|| source.to_owned());
-    let rules = logging.iter().map(|(line, rule)| (Some(*line), rule.clone()));
-    note(rules.map(|(line, rule)| LoggingRule { file: file.clone(), line, rule }));
+    let of_script = if file.is_none() { script_line() } else { None };
+    let rules = logging.iter().map(|(line, rule)| (of_script.unwrap_or(*line), rule.clone()));
+    note(rules.map(|(line, rule)| LoggingRule { file: file.clone(), line: Some(line), rule }));
 }

@@ -65,8 +65,19 @@ const UNKNOWN: u8 = 253;
 
 /// Everything that is recorded.
 pub fn cases() -> Vec<Case> {
-    let packets = |what, rule, packets| Case { what, rule, sends: Sends::Packets(packets) };
-    let script = |what, rule, host, script| Case { what, rule, sends: Sends::Script(host, script) };
+    [of_v4(), of_v6(), of_nft(), of_link()].into_iter().flatten().collect()
+}
+
+fn packets(what: &'static str, rule: &'static str, packets: Vec<Vec<u8>>) -> Case {
+    Case { what, rule, sends: Sends::Packets(packets) }
+}
+
+fn script(what: &'static str, rule: &'static str, host: &'static str, script: &'static str) -> Case {
+    Case { what, rule, sends: Sends::Script(host, script) }
+}
+
+/// IPv4 by iptables, on every way through a host.
+fn of_v4() -> Vec<Case> {
     vec![
         packets("tcp", PLAIN, tcp_over_v4()),
         packets("tcp, everything told", FULL, tcp_over_v4()),
@@ -133,6 +144,12 @@ pub fn cases() -> Vec<Case> {
             "target",
             UDP_TO_SELF,
         ),
+    ]
+}
+
+/// IPv6 by ip6tables.
+fn of_v6() -> Vec<Case> {
+    vec![
         packets("tcp over v6", PLAIN_V6, tcp_over_v6()),
         packets("tcp over v6, everything told", FULL_V6, tcp_over_v6()),
         packets("icmpv6", PLAIN_V6, icmp_over_v6()),
@@ -155,6 +172,12 @@ pub fn cases() -> Vec<Case> {
             "target",
             UDP_TO_RED_V6,
         ),
+    ]
+}
+
+/// Both by nft.
+fn of_nft() -> Vec<Case> {
+    vec![
         packets(
             "nft",
             "nft add rule inet t in ip ttl 61 log prefix '\"PREFIX \"'",
@@ -181,6 +204,12 @@ pub fn cases() -> Vec<Case> {
             "target",
             UDP_TO_RED,
         ),
+    ]
+}
+
+/// ARP, and what is seen on the link itself.
+fn of_link() -> Vec<Case> {
+    vec![
         packets("arp", "nft add rule arp a in log prefix '\"PREFIX \"'", arp()),
         packets("arp, decoded", "nft add rule arp a in log prefix '\"PREFIX \"' flags ether", arp()),
         script(

@@ -89,9 +89,9 @@ fn put_lines(recorded: &mut [Recorded], lines: &[String]) -> Result<(), Failed> 
     let mut next: BTreeMap<String, usize> = BTreeMap::new();
     for one in recorded {
         let prefix = one.what.split(' ').next().unwrap_or_default().to_owned();
-        let of_case = lines.iter().filter(|line| line.starts_with(&prefix));
+        let mut of_case = lines.iter().filter(|line| line.starts_with(&prefix));
         let place = next.entry(prefix.clone()).or_default();
-        let line = of_case.skip(*place).next().ok_or_else(|| format!("no line for {}", one.what))?;
+        let line = of_case.nth(*place).ok_or_else(|| format!("no line for {}", one.what))?;
         one.line.clone_from(line);
         *place += 1;
     }
@@ -126,8 +126,8 @@ async fn record_case(
     run(target, &rule).await?;
     let expected = case.sends.count();
     let (opened, is_open) = oneshot::channel();
-    let messages = target.blocking(move || heard(expected, opened));
-    let send = async {
+    let hearing = target.blocking(move || heard(expected, opened));
+    let acting = async {
         is_open.await?;
         match case.sends {
             Sends::Packets(packets) => red.blocking(move || send(&packets)).await??,
@@ -135,10 +135,10 @@ async fn record_case(
         }
         Ok::<_, Box<dyn std::error::Error>>(())
     };
-    let (messages, sent) = tokio::join!(messages, send);
-    sent?;
-    let (messages, interfaces) = messages?.map_err(|error| format!("{prefix} {}: {error}", case.what))?;
-    let hex = |message: &Vec<u8>| message.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (heard, acted) = tokio::join!(hearing, acting);
+    acted?;
+    let (messages, interfaces) = heard?.map_err(|error| format!("{prefix} {}: {error}", case.what))?;
+    let hex = |message: &[u8]| message.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let recorded = messages.iter().map(|message| Recorded {
         what: format!("{prefix} {}", case.what),
         interfaces: interfaces.clone(),
