@@ -13,6 +13,12 @@ pub fn now() -> Stamp {
         .map_or(Stamp::default(), |time| stamp(time.tv_sec(), time.tv_nsec()))
 }
 
+/// The time since the machine's start, as the kernel's own log counts it (`CLOCK_MONOTONIC`).
+pub fn uptime() -> Duration {
+    // As above.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
+}
+
 /// The stamp of a kernel time stamp given as seconds and nanoseconds since the Unix epoch.
 pub fn stamp(seconds: i64, nanoseconds: i64) -> Stamp {
     let seconds = u64::try_from(seconds).unwrap_or(0);

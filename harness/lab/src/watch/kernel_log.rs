@@ -14,7 +14,6 @@ use nix::fcntl::OFlag;
 use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{gethostname, pipe2};
 use tokio::sync::oneshot;
 
@@ -164,6 +163,6 @@ fn stamp() -> String {
 
 /// The time since the machine's start, as the kernel puts it before each line.
 fn uptime() -> String {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    let time = clock::uptime();
     format!("{:5}.{:06}", time.as_secs(), time.subsec_micros())
 }
