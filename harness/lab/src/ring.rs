@@ -73,7 +73,7 @@ impl Ring {
             )
         };
         Errno::result(done)?;
-        // Asking takes it away: that the interface is down is an error only to who would read at once.
+        // Asking takes it away: while an interface's being down is not told, waiting for packets returns at once.
         getsockopt(&self.socket, SocketError).map(drop)
     }
 

@@ -69,9 +69,9 @@ async fn beside() -> Done {
 
 async fn session() -> Done {
     let lab = Lab::build(&plans::pair()).await?;
-    let services = start_services(lab.host("target")?, &SERVICES).await?;
     let red = lab.host("red")?.clone();
     for family in [0, 1] {
+        let services = start_services(lab.host("target")?, &SERVICES).await?;
         let (source, target) = (own_address("red", family), target_address(family));
         let mut client = Client::new(Speaks::Session, source, target, 22);
         for _ in 0..3 {
@@ -79,15 +79,17 @@ async fn session() -> Done {
             assert_eq!(answered, Ok(()));
             client = back;
         }
-        // The service goes away with its end of the connection.
-        if family == 1 {
-            drop(services);
-            let (back, answered) = request(&red, client).await?;
-            assert!(answered.unwrap_err().starts_with("the session was cut: "));
-            let (_, answered) = request(&red, back).await?;
-            assert!(answered.unwrap_err().starts_with("the session was cut before: "));
-            break;
-        }
+        // The service goes away, and with it its end of the connection.
+        drop(services);
+        let refused = async || {
+            let told = ask(&red, Speaks::Tcp, source, TARGET[family]).await.err();
+            Ok(told.filter(|told| told.contains("refused")))
+        };
+        wait::until("refusal on a closed port", PATIENCE, refused).await?;
+        let (back, answered) = request(&red, client).await?;
+        assert!(answered.unwrap_err().starts_with("the session was cut: "));
+        let (_, answered) = request(&red, back).await?;
+        assert!(answered.unwrap_err().starts_with("the session was cut before: "));
     }
     Ok(lab.remove().await?)
 }
