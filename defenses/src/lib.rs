@@ -8,6 +8,7 @@
 mod error;
 mod layer;
 mod layers;
+pub mod lint;
 pub mod mapping;
 mod needs;
 mod render;
