@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, list, run, schema, shell, show};
+use crate::commands::{check, completions, lint, list, run, schema, shell, show};
 
 /// Printed below the help of commands that run cases.
 pub const EXIT_CODES: &str = "\
@@ -52,6 +52,8 @@ pub enum Command {
     Run(run::Args),
     /// Drill your own rules, without a scenario file
     Check(check::Args),
+    /// Look at rules without a lab: what cannot match, is never set, limits nothing
+    Lint(lint::Args),
     /// List scenarios and their cases, or the layers of defenses
     List(list::Args),
     /// Tell a scenario's plan in words: lab, defense, actors, expectations

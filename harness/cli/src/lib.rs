@@ -15,6 +15,7 @@ mod commands;
 mod console;
 mod failure;
 mod progress;
+mod rules_file;
 mod selection;
 mod sources;
 mod testing;
