@@ -16,7 +16,7 @@ use scandrill_model::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use checks::checks;
+pub use checks::{V6_TWIN_MISSING, checks};
 use rule::Place;
 use ruleset::Ruleset;
 
@@ -90,7 +90,7 @@ pub fn lint(steps: &[Step]) -> Vec<Finding> {
         let remarks = check.look(&rules);
         remarks.into_iter().map(move |remark| (remark.place, name, remark))
     };
-    let mut found: Vec<(Place, &str, Remark)> = checks().iter().flat_map(|check| of(check)).collect();
+    let mut found: Vec<(Place, &str, Remark)> = checks().iter().flat_map(of).collect();
     found.sort_by_key(|(place, _, _)| *place);
     // A line in a loop is many rules.
     found.dedup_by_key(|(place, name, _)| (*place, *name));

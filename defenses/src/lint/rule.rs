@@ -95,8 +95,13 @@ impl Verdict {
     pub fn chain(&self) -> Option<&str> {
         match self {
             Self::Jump(chain) | Self::Goto(chain) => Some(chain),
-            Self::None | Self::Accept | Self::Drop | Self::Reject | Self::Return | Self::Ends => None,
-            Self::Unclear => None,
+            Self::None
+            | Self::Accept
+            | Self::Drop
+            | Self::Reject
+            | Self::Return
+            | Self::Ends
+            | Self::Unclear => None,
         }
     }
 

@@ -243,7 +243,6 @@ const DEEPEST: usize = 32;
 fn built_in(table: &str, chain: &str) -> Option<String> {
     let chains: &[&str] = match table {
         "filter" => &["INPUT", "FORWARD", "OUTPUT"],
-        "nat" | "security" => &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
         "raw" => &["PREROUTING", "OUTPUT"],
         _ => &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
     };

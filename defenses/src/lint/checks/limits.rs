@@ -170,7 +170,8 @@ fn excess(rules: &Ruleset, key: &Key, at: usize, rule: &Rule, limit: &Limit) -> 
     if bases.is_empty() {
         return None;
     }
-    let refused = |key: &&&Key| rules.chains.get(**key).is_some_and(|chain| chain.refuses_by_policy());
+    let refused =
+        |key: &&&Key| rules.chains.get(**key).is_some_and(super::super::ruleset::Chain::refuses_by_policy);
     let why = match fate(rules, key, at + 1, rule, &mut Vec::new()) {
         Fate::Refused => return None,
         Fate::Accepted(by) => {
@@ -200,7 +201,7 @@ fn fate<'a>(rules: &'a Ruleset, key: &'a Key, from: usize, of: &Rule, seen: &mut
     for rule in later {
         match met(rules, key, rule, of) {
             Fate::Open => {}
-            fate => return fate,
+            fate @ (Fate::Refused | Fate::Accepted(_)) => return fate,
         }
     }
     let mut last = Fate::Open;
@@ -208,7 +209,7 @@ fn fate<'a>(rules: &'a Ruleset, key: &'a Key, from: usize, of: &Rule, seen: &mut
         match fate(rules, caller, at + 1, of, seen) {
             Fate::Open => {}
             Fate::Refused => return Fate::Refused,
-            fate => last = fate,
+            fate @ Fate::Accepted(_) => last = fate,
         }
     }
     last

@@ -132,9 +132,9 @@ impl<'a> Reader<'a> {
             "-m" | "--match" => self.begin_match(first),
             "-j" | "--jump" => self.begin_target(first, option.is_unclear, false),
             "-g" | "--goto" => self.begin_target(first, option.is_unclear, true),
-            "-p" | "--protocol" | "--proto" => self.compare("proto", option, protocols(first)),
-            "-s" | "--source" | "--src" => self.compare("src", option, addresses(first)),
-            "-d" | "--destination" | "--dst" => self.compare("dst", option, addresses(first)),
+            "-p" | "--protocol" | "--proto" => self.compare("proto", option, Some(protocols(first))),
+            "-s" | "--source" | "--src" => self.compare("src", option, Some(addresses(first))),
+            "-d" | "--destination" | "--dst" => self.compare("dst", option, Some(addresses(first))),
             "-i" | "--in-interface" => self.compare("in", option, Some(Values::words([first]))),
             "-o" | "--out-interface" => self.compare("out", option, Some(Values::words([first]))),
             "--dport" | "--destination-port" | "--dports" | "--destination-ports" => {
@@ -208,8 +208,7 @@ impl<'a> Reader<'a> {
             }
             _ if self.is_in_target => {}
             ("--limit", _) => self.limit(first, false, false),
-            ("--match-set", _) => self.look_up(option, first),
-            (name, "set") if name == "--set" => self.look_up(option, first),
+            ("--match-set", _) | ("--set", "set") => self.look_up(option, first),
             (name, "recent") => self.recent_option(name, option.is_negated, first),
             (name, "hashlimit") => self.hashlimit(name, option, first),
             (name, module) if module.is_empty() || PURE.contains(&module) => {
@@ -318,8 +317,8 @@ fn states(list: &str) -> Values {
 }
 
 /// One name for each protocol.
-fn protocols(name: &str) -> Option<Values> {
-    Some(Values::words([protocol(name)]))
+fn protocols(name: &str) -> Values {
+    Values::words([protocol(name)])
 }
 
 /// The name that a protocol goes by here.
@@ -334,6 +333,6 @@ pub fn protocol(name: &str) -> &str {
     }
 }
 
-fn addresses(list: &str) -> Option<Values> {
-    Some(Values::addresses(list.split(',')))
+fn addresses(list: &str) -> Values {
+    Values::addresses(list.split(','))
 }

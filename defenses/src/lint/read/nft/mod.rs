@@ -176,7 +176,9 @@ impl Reader<'_, '_> {
         let body = (self.cursor.word(0) == "{").then(|| self.cursor.braces());
         if kind == "chain" {
             self.rules.chain(table, name, place);
-            body.into_iter().for_each(|body| self.chain(table, name, body));
+            if let Some(body) = body {
+                self.chain(table, name, body);
+            }
             return;
         }
         let is_verdict_map = kind == "map"

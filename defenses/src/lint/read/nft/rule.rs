@@ -256,18 +256,18 @@ impl<'a> Reader<'a, '_> {
             return self.skip_to_verdict();
         }
         let operand = operand(self.cursor);
-        self.compare(&selector, mask.as_deref(), operator, operand);
+        self.compare(&selector, mask.as_deref(), operator, &operand);
     }
 
-    fn compare(&mut self, selector: &Selector, mask: Option<&str>, operator: Operator, operand: Operand) {
+    fn compare(&mut self, selector: &Selector, mask: Option<&str>, operator: Operator, operand: &Operand) {
         let negated = operator == Operator::Not;
         let Some(key) = selector.key.as_deref().filter(|_| operator != Operator::Other) else {
-            self.look_up(selector, &operand, negated);
+            self.look_up(selector, operand, negated);
             return self.unclear("expression");
         };
-        let values = match &operand {
+        let values = match operand {
             Operand::Named(_) => {
-                self.look_up(selector, &operand, negated);
+                self.look_up(selector, operand, negated);
                 None
             }
             Operand::One(tokens) if key == "tcp flags" => flags(mask, operator, tokens),

@@ -35,7 +35,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
             let value = token.text.strip_prefix('$').and_then(|name| defines.get(name)).filter(|_| room);
             match value {
                 Some(value) => {
-                    tokens.extend(value.iter().map(|other| Token { line: token.line, ..other.clone() }))
+                    tokens.extend(value.iter().map(|other| Token { line: token.line, ..other.clone() }));
                 }
                 None => tokens.push(token.clone()),
             }

@@ -122,7 +122,7 @@ struct Lexer<'a> {
     heres: Vec<(String, bool)>,
 }
 
-impl<'a> Lexer<'a> {
+impl Lexer<'_> {
     fn new() -> Self {
         Self {
             chars: "".chars().peekable(),

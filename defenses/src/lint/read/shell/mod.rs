@@ -195,7 +195,9 @@ impl Shell<'_> {
             "export" | "readonly" | "local" | "declare" | "typeset" => {
                 let raw: Vec<Raw> =
                     command.words.iter().skip(1).filter(|word| assignment(word).is_some()).cloned().collect();
-                raw.iter().for_each(|word| self.assign(word, scope));
+                for word in &raw {
+                    self.assign(word, scope);
+                }
             }
             "read" => words.iter().for_each(|word| drop(self.values.insert(word.text.clone(), None))),
             "source" | "." => self.rules.is_partial = true,
@@ -204,7 +206,11 @@ impl Shell<'_> {
                 ipset::command(self.rules, words, place);
                 if let Some(here) = here {
                     self.rules.is_partial = false;
-                    ipset::restore(self.rules, &self.text_of(here, scope), below(self.start, here.line - 1));
+                    ipset::restore(
+                        self.rules,
+                        &self.text_of(here, scope),
+                        below(self.start, here.line.saturating_sub(1)),
+                    );
                 }
                 return true;
             }
@@ -225,7 +231,7 @@ impl Shell<'_> {
                     nft::read(
                         self.rules,
                         &self.text_of(here, scope),
-                        below(self.start, here.line - 1),
+                        below(self.start, here.line.saturating_sub(1)),
                         &scope.branch,
                     );
                 }
@@ -261,7 +267,7 @@ impl Shell<'_> {
             match here {
                 Some(here) => {
                     let text = self.text_of(here, scope);
-                    reader.restore(self.rules, &text, below(self.start, here.line - 1), before);
+                    reader.restore(self.rules, &text, below(self.start, here.line.saturating_sub(1)), before);
                 }
                 None => self.rules.is_partial = true,
             }
@@ -273,8 +279,9 @@ impl Shell<'_> {
 
     /// `modprobe xt_recent ip_pkt_list_tot=50`.
     fn module(&mut self, words: &[Word], place: Place) {
-        let told = words.iter().filter_map(|word| word.text.strip_prefix("ip_pkt_list_tot=")?.parse().ok());
-        if let Some(packets) = told.last() {
+        let mut told =
+            words.iter().filter_map(|word| word.text.strip_prefix("ip_pkt_list_tot=")?.parse().ok());
+        if let Some(packets) = told.next_back() {
             self.rules.packets_kept = Some((packets, place));
         }
     }
@@ -382,10 +389,9 @@ fn named(text: &str) -> (&str, usize) {
 /// Programs that run another.
 const PREFIXES: [&str; 6] = ["sudo", "exec", "command", "env", "nice", "builtin"];
 
-/// Whether a word is what the function was called with.
+/// Whether a word is all that the function was called with.
 fn passes_on(word: &Raw) -> bool {
-    let is_argument = |name: &str| name == "@" || name == "*" || name.parse::<usize>().is_ok();
-    word.parts.iter().any(|part| matches!(part, Part::Variable { name, .. } if is_argument(name)))
+    word.parts.iter().any(|part| matches!(part, Part::Variable { name, .. } if name == "@" || name == "*"))
 }
 
 fn last(words: &mut Vec<Word>) -> &mut Word {
