@@ -34,7 +34,7 @@ impl Lab {
             lab.wire(segment, &mut switches).await?;
         }
         try_join_all(plan.hosts.iter().map(|host| lab.put_up(plan, host))).await?;
-        try_join_all(plan.hosts.iter().map(|host| lab.wait_until_usable(plan, host))).await?;
+        lab.wait_until_usable(plan).await?;
         Ok(lab)
     }
 
@@ -69,7 +69,7 @@ impl Lab {
     pub async fn connect(&self, plan: &LabPlan, name: &str) -> Result<(), LabError> {
         self.put_up(plan, host_of(plan, name)?).await?;
         // The other end of each link has lost its carrier meanwhile.
-        try_join_all(plan.hosts.iter().map(|host| self.wait_until_usable(plan, host))).await.map(drop)
+        self.wait_until_usable(plan).await
     }
 
     /// Ends all hosts and what runs in their tasks.
@@ -135,8 +135,12 @@ impl Lab {
         links::answer_for(handle, host.answers_for.clone()).await
     }
 
-    async fn wait_until_usable(&self, plan: &LabPlan, host: &HostPlan) -> Result<(), LabError> {
-        links::wait_until_usable(self.host(&host.name)?, interfaces_of(plan, host)).await
+    async fn wait_until_usable(&self, plan: &LabPlan) -> Result<(), LabError> {
+        let usable = async |host: &HostPlan| {
+            links::wait_until_usable(self.host(&host.name)?, interfaces_of(plan, host)).await
+        };
+        try_join_all(plan.hosts.iter().map(usable)).await?;
+        try_join_all(self.switches.iter().map(links::wait_until_forwarding)).await.map(drop)
     }
 }
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, State};
+use netlink_packet_route::link::{
+    BridgePortState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    State,
+};
 use netlink_packet_route::neighbour::{NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteScope, RouteType};
 use rtnetlink::{
@@ -70,7 +73,7 @@ pub(crate) async fn add_veth(host: &Host, end: End, peer: &Host, peer_end: End) 
     .await
 }
 
-fn veth(end: &End, peer: &End, namespace: &OwnedFd) -> netlink_packet_route::link::LinkMessage {
+fn veth(end: &End, peer: &End, namespace: &OwnedFd) -> LinkMessage {
     let peer_message = with_mac(LinkMessageBuilder::<LinkUnspec>::new(), peer)
         .name(peer.name.clone())
         .setns_by_fd(namespace.as_raw_fd())
@@ -211,6 +214,37 @@ pub(crate) async fn wait_until_usable(host: &Host, interfaces: Vec<InterfacePlan
         wait::until(&format!("IPv6 addresses of {name}"), USABLE_LIMIT, look).await
     })
     .await
+}
+
+/// Waits until a switch passes on what comes in at each of its ports: it opens one a moment after its carrier is there.
+pub(crate) async fn wait_until_forwarding(switch: &Host) -> Result<(), LabError> {
+    let waited_for = format!("ports of {}", switch.name());
+    on(switch, async move |netlink| {
+        let look = async || {
+            let links = netlink.link().get().execute().try_collect::<Vec<_>>().await;
+            let links = links.during(|| "list links".to_owned())?;
+            let mut states = links.iter().filter_map(port_state);
+            Ok(states.all(|state| state == BridgePortState::Forwarding).then_some(()))
+        };
+        wait::until(&waited_for, USABLE_LIMIT, look).await
+    })
+    .await
+}
+
+/// What a bridge does with a link that is one of its ports.
+fn port_state(link: &LinkMessage) -> Option<BridgePortState> {
+    let infos = link.attributes.iter().find_map(|attribute| {
+        let LinkAttribute::LinkInfo(infos) = attribute else { return None };
+        Some(infos)
+    })?;
+    let of_port = infos.iter().find_map(|info| {
+        let LinkInfo::PortData(InfoPortData::BridgePort(of_port)) = info else { return None };
+        Some(of_port)
+    })?;
+    of_port.iter().find_map(|info| {
+        let InfoBridgePort::State(state) = info else { return None };
+        Some(*state)
+    })
 }
 
 /// Whether each IPv6 address among `addresses` has its local route.

@@ -5,12 +5,14 @@ use std::fs;
 use std::net::IpAddr;
 
 use scandrill_lab::{
-    Beside, Capture, Client, Host, Lab, clock, install_shared, snapshot, start_services, wait,
+    Beside, Capture, Client, Host, Lab, LabError, PacketSocket, Wanted, clock, install_shared, snapshot,
+    start_services, wait,
 };
 use scandrill_model::{Backend, LabPlan, Loader, Speaks, Step};
 
 use crate::inside::{Done, Job, PATIENCE, ask, count_processes, own_address, within};
 use crate::plans::{self, SERVICES, TARGET, shell};
+use crate::wire::{TARGET_MAC, datagram, probe};
 
 pub const JOBS: &[(&str, Job)] = &[
     ("nothing_that_a_command_started_outlives_it", |_| within(alone())),
@@ -19,6 +21,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_boot_leaves_nothing_but_files", |_| within(boot())),
     ("a_host_boots_with_its_links_down", |_| within(links_down())),
     ("a_capture_starts_before_its_link_is_up", |_| within(captured_boot())),
+    ("a_booted_host_gets_the_first_packet", |_| within(first_packets())),
     ("a_shared_defense_takes_off_what_others_put_in", |_| within(shared())),
 ];
 
@@ -94,10 +97,7 @@ async fn session() -> Done {
     Ok(lab.remove().await?)
 }
 
-async fn request(
-    host: &Host,
-    mut client: Client,
-) -> Result<(Client, Result<(), String>), scandrill_lab::LabError> {
+async fn request(host: &Host, mut client: Client) -> Result<(Client, Result<(), String>), LabError> {
     let asked = host.spawn(async move || {
         let answered = client.request(PATIENCE).await;
         (client, answered)
@@ -187,6 +187,29 @@ async fn captured_boot() -> Done {
     let datagrams = captured.packets.iter().filter(|packet| packet.bytes.get(23) == Some(&17));
     assert_eq!(datagrams.count(), 2, "a question and its answer");
     Ok(lab.remove().await?)
+}
+
+/// Through a switch, too, which shuts the port of a link without a carrier.
+async fn first_packets() -> Done {
+    for plan in [plans::pair(), plans::switched()] {
+        let lab = Lab::build(&plan).await?;
+        for round in 0..10 {
+            boot_whole(&lab, &plan).await?;
+            let capture = Capture::start(lab.host("target")?, "eth0", 64).await?;
+            let send = || -> Result<(), LabError> {
+                let mut socket = PacketSocket::open("eth0", TARGET_MAC, &Wanted::default())?;
+                socket.send([datagram("198.18.0.2", 9)].iter().map(Vec::as_slice))
+            };
+            lab.host("red")?.blocking(send).await??;
+            let arrived = async || {
+                Ok(capture.so_far().iter().any(|packet| probe(packet, false).is_some()).then_some(()))
+            };
+            wait::until(&format!("the packet of round {round}"), PATIENCE, arrived).await?;
+            drop(capture.stop().await?);
+        }
+        lab.remove().await?;
+    }
+    Ok(())
 }
 
 async fn shared() -> Done {
