@@ -55,18 +55,18 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
 }
 
 fn json(findings: &[Finding]) -> String {
-    format!("{:#}\n", serde_json::json!(findings))
+    format!("{:#}", serde_json::json!(findings))
 }
 
 /// A paragraph for each finding, and how many there are.
 fn page(findings: &[Finding]) -> String {
-    let mut page = String::new();
-    for Finding { file, line, check, text, why, hint } in findings {
-        page += &format!("{file}:{line}: {check}: {why}\n    {}\n  hint: {hint}\n\n", text.trim());
-    }
-    page + &match findings.len() {
-        0 => "nothing found\n".to_owned(),
-        1 => "1 finding\n".to_owned(),
-        count => format!("{count} findings\n"),
-    }
+    let paragraph = |Finding { file, line, check, text, why, hint }: &Finding| {
+        format!("{file}:{line}: {check}: {why}\n    {}\n  hint: {hint}\n\n", text.trim())
+    };
+    let count = match findings.len() {
+        0 => "nothing found".to_owned(),
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    findings.iter().map(paragraph).chain([count]).collect()
 }
