@@ -6,6 +6,7 @@ mod check;
 mod files;
 mod help;
 mod interrupt;
+mod lint;
 mod machine;
 mod output;
 mod run;

@@ -16,7 +16,7 @@ use scandrill_model::Step;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use checks::checks;
+pub use checks::{V6_TWIN_MISSING, checks};
 use rule::Place;
 use ruleset::Ruleset;
 

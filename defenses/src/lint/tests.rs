@@ -1,27 +1,33 @@
 //! Properties of every check, once for all; what is found in every rules file of this repository; and that no bytes
 //! bring a reader down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scandrill_model::{Backend, Family, Loader, Step};
+use scandrill_model::{Backend, Family, Loader, Step, Tool};
+use strum::IntoEnumIterator;
 
 use super::*;
 use crate::rules;
 use crate::stack::Site;
 
-fn site() -> Site {
-    Site { backend: Backend::Nft, services: Vec::new(), interface: "eth0".to_owned() }
+fn site(tool: Tool) -> Site {
+    Site { backend: Backend::Nft, tool, services: Vec::new(), interface: "eth0".to_owned() }
+}
+
+/// What a layer installs by itself.
+fn layer_steps(layer: &dyn crate::Layer, tool: Tool) -> Vec<Step> {
+    layer.steps(&crate::Settings::read(layer, &BTreeMap::new(), &site(tool)).unwrap()).unwrap()
 }
 
 /// What is found in files that are loaded one after the other.
 fn found(files: &[(&str, &str)]) -> Vec<Finding> {
     let steps = files.iter().flat_map(|(name, text)| {
         let format = rules::detect(name, text).unwrap();
-        rules::steps(name, text, format, &site())
+        rules::steps(name, text, format, &site(Tool::Iptables))
     });
     lint(&steps.collect::<Vec<_>>())
 }
@@ -117,18 +123,13 @@ fn what_is_found_in_the_rules_files_of_the_scenarios_and_examples() {
 fn what_is_found_in_the_layers() {
     let mut text = String::new();
     for layer in crate::layers() {
-        for tool in ["iptables", "nftables"] {
-            let mut given = std::collections::BTreeMap::new();
-            if layer.parameters().iter().any(|parameter| parameter.name == "tool") {
-                given.insert("tool".to_owned(), serde_json::json!(tool));
-            } else if tool == "nftables" {
-                continue;
-            }
-            let settings = crate::Settings::read(*layer, &given, &site()).unwrap();
-            let findings = lint(&layer.steps(&settings).unwrap());
-            if !findings.is_empty() {
-                writeln!(text, "=== {} {tool}", layer.name()).unwrap();
+        let mut seen = Vec::new();
+        for tool in Tool::iter() {
+            let findings = lint(&layer_steps(*layer, tool));
+            if !findings.is_empty() && !seen.contains(&findings) {
+                writeln!(text, "=== {}, {tool}", layer.name()).unwrap();
                 text += &listed(&findings);
+                seen.push(findings);
             }
         }
     }
@@ -161,8 +162,9 @@ fn what_other_programs_made_is_found_fault_with_only_where_it_is_true() {
 #[test]
 fn the_sound_layers_are_found_without_fault() {
     for layer in crate::layers().iter().filter(|layer| layer.name().starts_with("hardened/")) {
-        let settings = crate::Settings::read(*layer, &std::collections::BTreeMap::new(), &site()).unwrap();
-        assert_eq!(lint(&layer.steps(&settings).unwrap()), [], "{}", layer.name());
+        for tool in Tool::iter() {
+            assert_eq!(lint(&layer_steps(*layer, tool)), [], "{}", layer.name());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, list, run, schema, shell, show};
+use crate::commands::{check, completions, lint, list, run, schema, shell, show};
 
 /// Printed below the help of commands that run cases.
 pub const EXIT_CODES: &str = "\
@@ -52,6 +52,8 @@ pub enum Command {
     Run(run::Args),
     /// Drill your own rules, without a scenario file
     Check(check::Args),
+    /// Say what the text of your own rules alone tells, with file and line
+    Lint(lint::Args),
     /// List scenarios and their cases, or the layers of defenses
     List(list::Args),
     /// Tell a scenario's plan in words: lab, defense, actors, expectations
@@ -60,7 +62,7 @@ pub enum Command {
     Doctor,
     /// Build a scenario's lab with its defense in, and open a shell in one of its hosts
     Shell(shell::Args),
-    /// Print the JSON Schema of scenario files or of the JSON report
+    /// Print the JSON Schema of scenario files, of the JSON report or of lint's findings
     Schema(schema::Args),
     /// Print the completion script for a shell
     Completions(completions::Args),

@@ -12,6 +12,9 @@ mod v6_twin;
 
 use super::{Check, Example, Remark};
 
+/// The check of which nobody wants to hear who asks about IPv4 alone.
+pub const V6_TWIN_MISSING: &str = "v6-twin-missing";
+
 static CHECKS: &[&dyn Check] = &[
     &unreachable::Unreachable,
     &repeated_rule::RepeatedRule,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scandrill_model::Family;
 
-use super::{Check, Example, Remark};
+use super::{Check, Example, Remark, V6_TWIN_MISSING};
 use crate::lint::rule::{Place, Rule, SetUse};
 use crate::lint::ruleset::{Chain, Ruleset, Table};
 use crate::lint::values::Values;
@@ -14,7 +14,7 @@ pub struct V6Twin;
 
 impl Check for V6Twin {
     fn name(&self) -> &'static str {
-        "v6-twin-missing"
+        V6_TWIN_MISSING
     }
 
     fn about(&self) -> &'static str {

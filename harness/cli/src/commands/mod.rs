@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 mod doctor;
+pub mod lint;
 pub mod list;
 mod man;
 pub mod run;
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
     let done = match &line.command {
         Command::Run(args) => run::run(args, console),
         Command::Check(args) => check::run(args, console),
+        Command::Lint(args) => lint::run(args, console),
         Command::List(args) => list::run(args, console),
         Command::Show(args) => show::run(args, console),
         Command::Doctor => doctor::run(console),

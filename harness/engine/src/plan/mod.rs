@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
+use scandrill_defenses::lint::{Finding, V6_TWIN_MISSING, lint};
 use scandrill_defenses::{Site, rules};
 use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
@@ -52,6 +53,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Whether the file names a defense that must change the kernel's state.
     pub defended: bool,
+    /// What the text of the user's own rules tells by itself; it changes no verdict.
+    pub notes: Vec<String>,
     /// What the machine must have.
     pub needs: Vec<Need>,
     /// Set once the control is done, where the scenario keeps the kernel's own ICMP limits.
@@ -285,6 +288,7 @@ impl Planner<'_> {
             lab: lab::plan(scenario, &self.addresses, &owned),
             target: self.addresses.target(self.case.family),
             defended: self.defended(),
+            notes: self.notes(&steps.0),
             steps: steps.0,
             needs,
             kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel {
@@ -362,6 +366,20 @@ impl Planner<'_> {
         let read_back = read_back.iter().map(|program| Need::Program((*program).to_owned()));
         let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).chain(read_back).collect();
         Ok((steps, needs))
+    }
+
+    /// What is found in the user's own rules, read after the layers that come before them. The layers' own texts are
+    /// not spoken of: what each is worth is what scenarios show. Whoever asks about IPv4 alone knows of IPv6.
+    fn notes(&self, steps: &[Step]) -> Vec<String> {
+        let scenario = self.scenario;
+        if scenario.target.rules.is_empty() {
+            return Vec::new();
+        }
+        let is_asked = |finding: &Finding| {
+            let is_own = scenario.target.rules.iter().any(|file| file.name == finding.file);
+            is_own && (finding.check != V6_TWIN_MISSING || scenario.families.contains(&Family::V6))
+        };
+        lint(steps).iter().filter(|finding| is_asked(finding)).map(Finding::to_string).collect()
     }
 
     /// One control for each technique and form of its probes, over all ports that anyone asks like that.

@@ -68,6 +68,9 @@ async fn live(
         Job::Shell { plan, host } => (plan, Some(host)),
     };
     log.emit(What::Started { case: plan.case.clone(), seed: plan.seed });
+    for text in &plan.notes {
+        log.emit(What::Note { text: text.clone() });
+    }
     scandrill_lab::choose_backend(plan.backend).trouble("choosing the iptables back end")?;
     let lab = Lab::build(&plan.lab).await.trouble("building the lab")?;
     log.emit(What::LabBuilt { hosts: plan.lab.hosts.len() });

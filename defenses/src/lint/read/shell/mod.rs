@@ -204,7 +204,11 @@ impl Shell<'_> {
                 ipset::command(self.rules, words, place);
                 if let Some(here) = here {
                     self.rules.is_partial = false;
-                    ipset::restore(self.rules, &self.text_of(here, scope), below(self.start, here.line - 1));
+                    ipset::restore(
+                        self.rules,
+                        &self.text_of(here, scope),
+                        below(self.start, here.line.saturating_sub(1)),
+                    );
                 }
                 return true;
             }
@@ -225,7 +229,7 @@ impl Shell<'_> {
                     nft::read(
                         self.rules,
                         &self.text_of(here, scope),
-                        below(self.start, here.line - 1),
+                        below(self.start, here.line.saturating_sub(1)),
                         &scope.branch,
                     );
                 }
@@ -261,7 +265,7 @@ impl Shell<'_> {
             match here {
                 Some(here) => {
                     let text = self.text_of(here, scope);
-                    reader.restore(self.rules, &text, below(self.start, here.line - 1), before);
+                    reader.restore(self.rules, &text, below(self.start, here.line.saturating_sub(1)), before);
                 }
                 None => self.rules.is_partial = true,
             }
@@ -382,10 +386,9 @@ fn named(text: &str) -> (&str, usize) {
 /// Programs that run another.
 const PREFIXES: [&str; 6] = ["sudo", "exec", "command", "env", "nice", "builtin"];
 
-/// Whether a word is what the function was called with.
+/// Whether a word is all that the function was called with.
 fn passes_on(word: &Raw) -> bool {
-    let is_argument = |name: &str| name == "@" || name == "*" || name.parse::<usize>().is_ok();
-    word.parts.iter().any(|part| matches!(part, Part::Variable { name, .. } if is_argument(name)))
+    word.parts.iter().any(|part| matches!(part, Part::Variable { name, .. } if name == "@" || name == "*"))
 }
 
 fn last(words: &mut Vec<Word>) -> &mut Word {

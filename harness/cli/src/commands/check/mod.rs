@@ -109,7 +109,8 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     Ok(reading.exit_code())
 }
 
-fn rules_file(path: &str) -> Result<SourceFile, Failure> {
+/// Reads a rules file, or standard input.
+pub(super) fn rules_file(path: &str) -> Result<SourceFile, Failure> {
     let cannot =
         |error: std::io::Error| Failure::Usage { message: format!("reading {path}: {error}"), help: None };
     if path != "-" {
@@ -145,7 +146,8 @@ fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failur
     Ok((rules, mappings, all.unclear))
 }
 
-fn format_of(file: &SourceFile) -> Result<Format, Failure> {
+/// The format of a rules file.
+pub(super) fn format_of(file: &SourceFile) -> Result<Format, Failure> {
     let bad = |error: DefenseError| BadFile {
         file: file.clone(),
         span: 0..0,
