@@ -1,56 +1,138 @@
-//! `scandrill lint`: what a look at rules finds, and how it is told.
+//! `scandrill lint`: what the text of rules alone tells; and the same as notes where they are drilled.
 
-use crate::workbench::{Workbench, scandrill_alone};
+use std::fs;
+use std::path::Path;
 
-/// The manual's limit for UDP, which limits nothing.
-const ACCEPTS_ONLY: &str = "#!/bin/bash\niptables -A INPUT -p udp -m limit --limit 5/s -j ACCEPT\n";
+use crate::binary::scandrill;
+use crate::workbench::{Workbench, golden, scandrill_alone};
+
+/// A rules file of this repository.
+fn manual(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defenses/rules/manual");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// The manual's whole recipe in one script.
+fn recipe() -> String {
+    let parts = ["recent.sh", "stealth.sh", "icmp-limit.sh", "udp-limit.sh"];
+    parts.map(manual).concat()
+}
+
+const SOUND: &str = "\
+table inet filter {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        iif lo accept
+        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+        ct state new tcp flags & (fin | syn | rst | ack) == syn tcp dport 22 accept
+    }
+}
+";
 
 #[test]
-fn a_finding_names_its_line_and_says_why_and_what_would_be_right() {
-    let came = Workbench::with(&[("limit.sh", ACCEPTS_ONLY)]).scandrill("lint limit.sh");
-    assert_eq!(came.code, 1, "{}", came.out);
-    let told: Vec<&str> = came.out.lines().collect();
-    let place = told.iter().position(|line| line.starts_with("limit.sh:2: accept-limit-without-drop: "));
-    let place = place.unwrap_or_else(|| panic!("{}", came.out));
-    assert_eq!(told[place + 1], "    iptables -A INPUT -p udp -m limit --limit 5/s -j ACCEPT");
-    assert!(told[place + 2].starts_with("  hint: "), "{}", came.out);
+fn the_manuals_recipe_is_found_fault_with_line_by_line() {
+    let bench = Workbench::with(&[("recipe.sh", &recipe())]);
+    let came = bench.scandrill("lint recipe.sh");
+    assert_eq!((came.code, came.err.as_str()), (1, ""));
+    golden("lint-recipe.txt", &came.out);
 }
 
 #[test]
-fn json_has_a_record_for_each_finding() {
-    let came = Workbench::with(&[("limit.sh", ACCEPTS_ONLY)]).scandrill("lint --json limit.sh");
-    let findings: serde_json::Value = serde_json::from_str(&came.out).unwrap();
-    let first = &findings.as_array().unwrap()[0];
-    for key in ["file", "line", "check", "text", "why", "hint"] {
-        assert!(!first[key].is_null(), "{key}: {first}");
+fn rules_without_a_fault_are_told_as_such() {
+    let bench = Workbench::with(&[("sound.nft", SOUND)]);
+    let came = bench.scandrill("lint sound.nft");
+    assert_eq!((came.code, came.out.as_str()), (0, "nothing found in 1 file\n"));
+}
+
+#[test]
+fn files_that_are_named_together_belong_together() {
+    let v4 = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+    let bench = Workbench::with(&[("rules.v4", v4), ("rules.v6", v4)]);
+    let came = bench.scandrill("lint rules.v4");
+    assert!(came.out.contains("rules.v4:3  v6-twin-missing"), "{}", came.out);
+    assert_eq!(bench.scandrill("lint rules.v4 rules.v6").code, 0);
+}
+
+#[test]
+fn rules_are_read_from_standard_input_too() {
+    let bench = Workbench::with(&[("recipe.sh", &recipe())]);
+    let rules = fs::File::open(bench.path().join("recipe.sh")).unwrap();
+    let ran = scandrill().args(["lint", "-"]).stdin(rules).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert!(out.contains("standard input:"), "{out}");
+}
+
+#[test]
+fn json_is_what_its_schema_says() {
+    let bench = Workbench::with(&[("recipe.sh", &recipe()), ("sound.nft", SOUND)]);
+    let schema = serde_json::from_str(&bench.scandrill("schema lint").out).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (file, findings) in [("recipe.sh", 3), ("sound.nft", 0)] {
+        let came = bench.scandrill(&format!("lint {file} --json -"));
+        let document: serde_json::Value = serde_json::from_str(&came.out).unwrap();
+        let mistakes: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert_eq!(mistakes, Vec::<String>::new());
+        assert_eq!(document["findings"].as_array().map(Vec::len), Some(findings), "{document}");
+        assert_eq!(came.code, i32::from(findings > 0));
     }
 }
 
 #[test]
-fn sound_rules_are_left_alone() {
-    let rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
-    let twins = [("rules.v4", rules), ("rules.v6", rules)];
-    let nft = "table inet f {\n  chain in {\n    type filter hook input priority 0; policy drop;\n    \
-               tcp dport 22 accept\n  }\n}\n";
-    let came = Workbench::with(&twins).scandrill("lint rules.v4 rules.v6");
-    assert!(!came.out.contains("cannot"), "{}", came.out);
-    let came = Workbench::with(&[("rules.nft", nft)]).scandrill("lint rules.nft");
-    assert_eq!((came.code, came.out.as_str()), (0, "nothing found\n"));
+fn a_file_that_cannot_be_read_is_an_error() {
+    let bench = Workbench::with(&[("notes.txt", "remember the milk\n"), ("empty.v4", "\n")]);
+    for (line, said) in [
+        ("lint no.nft", "reading no.nft: No such file or directory"),
+        ("lint notes.txt", "`notes.txt` is neither iptables-save format nor an nft file nor a shell script"),
+        ("lint empty.v4", "`empty.v4` is empty"),
+    ] {
+        let came = bench.scandrill(line);
+        assert_eq!((came.code, came.out.as_str()), (2, ""), "{}", came.err);
+        assert!(came.err.contains(said), "{}", came.err);
+    }
+    assert_eq!(bench.scandrill("lint").code, 2);
 }
 
 #[test]
-fn what_cannot_be_read_is_told() {
-    let came = scandrill_alone("lint no-such-file.nft");
-    assert_eq!(came.code, 2);
-    assert!(came.err.starts_with("error: reading no-such-file.nft: "), "{}", came.err);
+fn what_is_looked_for_is_listed() {
+    let came = scandrill_alone("lint --checks");
+    assert_eq!(came.code, 0);
+    golden("lint-checks.txt", &came.out);
+}
+
+const LIMITED: &str = "\
+iptables -A INPUT -p udp -m limit --limit 5/s -j ACCEPT
+ip6tables -A INPUT -p udp -m limit --limit 5/s -j ACCEPT
+";
+
+const DRILL: &str = r#"
+[target]
+services = ["tcp/22"]
+rules = "limited.sh"
+[[red]]
+technique = "tcp-syn"
+ports = "20-25"
+expect.open = "22"
+expect.rest = "closed"
+"#;
+
+#[test]
+fn a_run_of_rules_tells_the_same_as_notes_once_and_passes() {
+    let bench = Workbench::with(&[("limited.toml", DRILL), ("limited.sh", LIMITED)]);
+    let came = bench.scandrill("run limited.toml --json report.json --quiet");
+    assert_eq!(came.code, 0, "{}{}", came.out, came.err);
+    assert_eq!(came.out.matches("limited.sh:1: accept-limit-without-drop").count(), 1, "{}", came.out);
+    assert_eq!(came.out.matches("limited.sh:2: accept-limit-without-drop").count(), 1, "{}", came.out);
+    let report: serde_json::Value = serde_json::from_str(&bench.read("report.json")).unwrap();
+    for case in report["cases"].as_array().unwrap() {
+        assert_eq!(case["notes"].as_array().map(Vec::len), Some(2), "{case}");
+    }
 }
 
 #[test]
-fn a_run_of_own_rules_notes_what_was_found_and_judges_nothing_by_it() {
-    let scenario = "family = \"v4\"\n[target]\nservices = [\"tcp/22\"]\nrules = \"limit.sh\"\n[[red]]\n\
-                    technique = \"tcp-syn\"\nports = \"20-25\"\nexpect.open = \"22\"\nexpect.rest = \"closed\"\n";
-    let bench = Workbench::with(&[("limit.sh", ACCEPTS_ONLY), ("own.toml", scenario)]);
-    let came = bench.scandrill("run own.toml");
-    assert_eq!(came.code, 0, "{}", came.out);
-    assert!(came.out.contains("limit.sh:2: accept-limit-without-drop: "), "{}", came.out);
+fn a_check_tells_it_on_its_page() {
+    let bench = Workbench::with(&[("limited.sh", LIMITED)]);
+    let came = bench.scandrill("check limited.sh --services 22 --ports 20-25 --quiet");
+    assert!(came.out.contains("limited.sh:1: accept-limit-without-drop"), "{}{}", came.out, came.err);
 }

@@ -52,7 +52,7 @@ pub enum Command {
     Run(run::Args),
     /// Drill your own rules, without a scenario file
     Check(check::Args),
-    /// Look at rules without a lab: what cannot match, is never set, limits nothing
+    /// Say what the text of your own rules alone tells, with file and line
     Lint(lint::Args),
     /// List scenarios and their cases, or the layers of defenses
     List(list::Args),
@@ -62,7 +62,7 @@ pub enum Command {
     Doctor,
     /// Build a scenario's lab with its defense in, and open a shell in one of its hosts
     Shell(shell::Args),
-    /// Print the JSON Schema of scenario files or of the JSON report
+    /// Print the JSON Schema of scenario files, of the JSON report or of lint's findings
     Schema(schema::Args),
     /// Print the completion script for a shell
     Completions(completions::Args),

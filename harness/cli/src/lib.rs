@@ -15,7 +15,6 @@ mod commands;
 mod console;
 mod failure;
 mod progress;
-mod rules_file;
 mod selection;
 mod sources;
 mod testing;

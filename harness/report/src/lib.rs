@@ -13,4 +13,4 @@ mod fixture;
 
 pub use json::{json, report_schema};
 pub use junit::junit;
-pub use terminal::{Colour, Skips, Style, case_details, terminal};
+pub use terminal::{Colour, Skips, Style, case_details, clean, terminal, wrap};

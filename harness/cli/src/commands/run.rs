@@ -128,13 +128,14 @@ pub fn scanner_parser() -> impl clap::builder::TypedValueParser<Value = Scanner>
 }
 
 /// A file of the report, made before anything runs, so that a run is not lost for want of a place to write it.
-enum Output {
+pub(super) enum Output {
     Stdout,
     File { path: PathBuf, file: File },
 }
 
 impl Output {
-    fn open(path: &Path) -> Result<Self, Failure> {
+    /// Makes the file; `-` is standard output.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -146,10 +147,11 @@ impl Output {
     }
 }
 
-fn write(
+/// Writes a report where it was asked for.
+pub(super) fn write<R>(
     output: Option<Output>,
-    report: &RunReport,
-    format: fn(&RunReport) -> String,
+    report: &R,
+    format: fn(&R) -> String,
     console: Console,
 ) -> Result<(), Failure> {
     match output {

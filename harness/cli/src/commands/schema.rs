@@ -3,13 +3,15 @@
 use clap::ValueEnum;
 use scandrill_engine::ScenarioFile;
 
+use super::lint::LintReport;
 use crate::console::Console;
 use crate::failure::Failure;
 
 /// Which schema.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Args {
-    /// Of what: scenario (editors complete and check files with it) or report (what `run --json` writes)
+    /// Of what: scenario (editors complete and check files with it), report (what `run --json` writes) or lint (what
+    /// `lint --json` writes)
     #[arg(value_enum, default_value_t, hide_possible_values = true)]
     pub of: Document,
 }
@@ -22,6 +24,8 @@ pub enum Document {
     Scenario,
     /// The report that `run --json` writes.
     Report,
+    /// What `lint --json` writes.
+    Lint,
 }
 
 /// Prints a schema.
@@ -29,6 +33,7 @@ pub fn run(args: Args, console: Console) -> Result<u8, Failure> {
     let schema = match args.of {
         Document::Scenario => schemars::schema_for!(ScenarioFile).to_value(),
         Document::Report => scandrill_report::report_schema(),
+        Document::Lint => schemars::schema_for!(LintReport).to_value(),
     };
     console.out(&format!("{schema:#}"))?;
     Ok(0)

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use scandrill_defenses::lint::lint;
+use scandrill_defenses::lint::{Finding, V6_TWIN_MISSING, lint};
 use scandrill_defenses::{Site, rules};
 use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
@@ -53,7 +53,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Whether the file names a defense that must change the kernel's state.
     pub defended: bool,
-    /// What a look at the file's own rules found. It judges nothing.
+    /// What the text of the user's own rules tells by itself; it changes no verdict.
     pub notes: Vec<String>,
     /// What the machine must have.
     pub needs: Vec<Need>,
@@ -249,13 +249,6 @@ const PATIENT: Timing = Timing::T3;
 /// What reads a defense back.
 const READ_BACK: [&str; 2] = ["bash", "nft"];
 
-/// All that installs a defense.
-struct Defense {
-    steps: Vec<Step>,
-    needs: Vec<Need>,
-    notes: Vec<String>,
-}
-
 struct Planner<'a> {
     case: &'a Case,
     scenario: &'a Scenario,
@@ -278,9 +271,9 @@ impl Planner<'_> {
         let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
         let floods = scenario.floods.iter().enumerate().map(|(index, flood)| self.flood(index, flood));
         let floods = floods.collect::<Result<Vec<_>, _>>()?;
-        let defense = self.steps()?;
+        let steps = self.steps()?;
         let operators = self.operators(&reds, &greens);
-        let needs = needs(&defense.needs, &reds, scenario, self.case.backend);
+        let needs = needs(&steps.1, &reds, scenario, self.case.backend);
         let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
@@ -295,8 +288,8 @@ impl Planner<'_> {
             lab: lab::plan(scenario, &self.addresses, &owned),
             target: self.addresses.target(self.case.family),
             defended: self.defended(),
-            steps: defense.steps,
-            notes: defense.notes,
+            notes: self.notes(&steps.0),
+            steps: steps.0,
             needs,
             kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel {
                 lab::kernel_icmp()
@@ -349,7 +342,7 @@ impl Planner<'_> {
         target.defense.iter().any(|spec| spec.layer != "none") || !target.rules.is_empty()
     }
 
-    fn steps(&self) -> Result<Defense, BadFile> {
+    fn steps(&self) -> Result<(Vec<Step>, Vec<Need>), BadFile> {
         let target = &self.scenario.target;
         let site = Site {
             backend: self.case.backend,
@@ -360,22 +353,33 @@ impl Planner<'_> {
         let stack = scandrill_defenses::stack(&target.defense, &site)
             .map_err(|error| self.bad(target.defense_span.clone(), error.to_string(), None))?;
         let (mut steps, needs) = (stack.steps, stack.needs);
-        let mut own = Vec::new();
         for file in &target.rules {
             let format = rules::detect(&file.name, &file.text).map_err(|error| {
                 let help =
                     Some("iptables-save format, an nft file or a shell script is understood".to_owned());
                 BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help }
             })?;
-            own.extend(rules::steps(&file.name, &file.text, format, &site));
+            steps.extend(rules::steps(&file.name, &file.text, format, &site));
         }
-        let notes = lint(&own).iter().map(ToString::to_string).collect();
-        steps.extend(own);
         let is_read_back = !steps.is_empty() || !self.scenario.operators.is_empty();
         let read_back = if is_read_back { &READ_BACK[..] } else { &[] };
         let read_back = read_back.iter().map(|program| Need::Program((*program).to_owned()));
         let needs = needs.into_iter().chain(scandrill_defenses::needs(&steps)).chain(read_back).collect();
-        Ok(Defense { steps, needs, notes })
+        Ok((steps, needs))
+    }
+
+    /// What is found in the user's own rules, read after the layers that come before them. The layers' own texts are
+    /// not spoken of: what each is worth is what scenarios show. Whoever asks about IPv4 alone knows of IPv6.
+    fn notes(&self, steps: &[Step]) -> Vec<String> {
+        let scenario = self.scenario;
+        if scenario.target.rules.is_empty() {
+            return Vec::new();
+        }
+        let is_asked = |finding: &Finding| {
+            let is_own = scenario.target.rules.iter().any(|file| file.name == finding.file);
+            is_own && (finding.check != V6_TWIN_MISSING || scenario.families.contains(&Family::V6))
+        };
+        lint(steps).iter().filter(|finding| is_asked(finding)).map(Finding::to_string).collect()
     }
 
     /// One control for each technique and form of its probes, over all ports that anyone asks like that.

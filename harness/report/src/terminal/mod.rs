@@ -11,6 +11,7 @@ mod troubles;
 use scandrill_model::RunReport;
 
 pub use scenarios::scenarios;
+pub use text::{clean, wrap};
 pub use troubles::case_details;
 
 /// Whether a page carries terminal colours.

@@ -43,7 +43,7 @@ pub(super) fn paint(text: &str, paint: Paint, colour: Colour) -> String {
 }
 
 /// `text` on one line, without a character that could steer a terminal.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for part in text.split_whitespace() {
         if !safe.is_empty() {
@@ -57,7 +57,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// `text`, cleaned, in lines of at most `width` columns; words are broken only when longer than a line.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let options = Options::new(width.max(1))
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation);

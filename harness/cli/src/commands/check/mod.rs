@@ -5,12 +5,14 @@ mod drill;
 mod page;
 mod reading;
 
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use scandrill_defenses::DefenseError;
 use scandrill_defenses::mapping::{self, Mapping, Onto, Why};
-use scandrill_defenses::rules::Format;
-use scandrill_engine::{Scanner, SourceFile};
+use scandrill_defenses::rules::{self, Format};
+use scandrill_engine::{BadFile, Scanner, SourceFile};
 use scandrill_model::{Backend, PortSet};
 use strum::IntoEnumIterator;
 
@@ -20,7 +22,6 @@ use self::page::{Subject, page};
 use super::run::{scanner_parser, seed_of_now};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::rules_file;
 use crate::selection::quoted;
 
 /// The attacked host in every lab.
@@ -108,14 +109,26 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     Ok(reading.exit_code())
 }
 
+/// Reads a rules file, or standard input.
+pub(super) fn rules_file(path: &str) -> Result<SourceFile, Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::Usage { message: format!("reading {path}: {error}"), help: None };
+    if path != "-" {
+        return Ok(SourceFile::new(path, std::fs::read_to_string(path).map_err(cannot)?));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(cannot)?;
+    Ok(SourceFile::new("standard input", text))
+}
+
 /// The files as they are for the lab, what was changed in them, and what could not be understood.
 type Carried = (Vec<SourceFile>, Vec<Mapping>, Vec<String>);
 
 /// The rules with the lab's interface and addresses in them, what was changed, and what was not understood.
 fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failure> {
     let onto = Onto { interface: "eth0".to_owned(), target: TARGET, outer: outer.map(str::to_owned) };
-    let files = paths.iter().map(|path| rules_file::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let formats = files.iter().map(rules_file::format_of).collect::<Result<Vec<_>, _>>()?;
+    let files = paths.iter().map(|path| rules_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let formats = files.iter().map(format_of).collect::<Result<Vec<_>, _>>()?;
     let texts: Vec<(&str, Format)> = files.iter().map(|file| &*file.text).zip(formats).collect();
     let (mut rules, mut mappings) = (Vec::new(), Vec::new());
     let all = mapping::map_all(&texts, &onto).map_err(|error| Failure::Usage {
@@ -131,6 +144,17 @@ fn onto_the_lab(paths: &[String], outer: Option<&str>) -> Result<Carried, Failur
         }
     }
     Ok((rules, mappings, all.unclear))
+}
+
+/// The format of a rules file.
+pub(super) fn format_of(file: &SourceFile) -> Result<Format, Failure> {
+    let bad = |error: DefenseError| BadFile {
+        file: file.clone(),
+        span: 0..0,
+        message: error.to_string(),
+        help: Some("iptables-save format, an nft file or a shell script is understood".to_owned()),
+    };
+    Ok(rules::detect(&file.name, &file.text).map_err(bad)?)
 }
 
 /// A range of others that the rules name, as one more source to ask from.
