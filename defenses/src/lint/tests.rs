@@ -1,10 +1,8 @@
-//! Properties of every check, once for all; what is found in every rules file of this repository; and that no bytes
-//! bring a reader down.
+//! Properties of every check, once for all; what is found in every layer and in what other programs made; and that no
+//! bytes bring a reader down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use scandrill_model::{Backend, Family, Loader, Step, Tool};
@@ -74,21 +72,6 @@ fn every_finding_names_its_line_and_says_why_and_what_to_do() {
     }
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Every file below a folder, sorted.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
-    }
-    files.sort();
-    files
-}
-
 fn listed(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -100,23 +83,6 @@ fn listed(findings: &[Finding]) -> String {
         .unwrap();
     }
     text
-}
-
-#[test]
-fn what_is_found_in_the_rules_files_of_the_scenarios_and_examples() {
-    let mut text = String::new();
-    for folder in ["scenarios", "defenses/testdata", "examples"] {
-        for path in files_below(&root().join(folder)) {
-            let name = path.strip_prefix(root()).unwrap().display().to_string();
-            let is_rules = ["nft", "sh", "v4", "v6", "rules"]
-                .iter()
-                .any(|end| path.extension().is_some_and(|own| own == *end));
-            if is_rules && !name.contains("/target/") {
-                text += &listed(&found(&[(&name, &fs::read_to_string(&path).unwrap())]));
-            }
-        }
-    }
-    insta::assert_snapshot!(text);
 }
 
 #[test]
