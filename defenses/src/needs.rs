@@ -14,6 +14,7 @@ fn programs(step: &Step) -> Vec<String> {
     match step {
         Step::Load { loader, text, .. } => loads(*loader, text),
         Step::Offload { .. } => vec!["ethtool".to_owned()],
+        Step::Daemon(daemon) => vec![daemon.command.program.clone(), daemon.ready.program.clone()],
         Step::Sysctl { .. } | Step::WriteFile { .. } => Vec::new(),
     }
 }

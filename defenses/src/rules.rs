@@ -298,7 +298,7 @@ mod tests {
         let format = detect(origin, text).unwrap();
         let loads = steps(origin, text, format, &site).into_iter().filter_map(|step| match step {
             Step::Load { loader, text, .. } => Some((loader, text)),
-            Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } => None,
+            Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } | Step::Daemon(_) => None,
         });
         loads.collect()
     }

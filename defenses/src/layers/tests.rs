@@ -35,6 +35,7 @@ fn shown(name: &str, given: &Json) -> String {
         }
         Step::Sysctl { key, value } => format!("=== sysctl {key} = {value}\n"),
         Step::WriteFile { path, text } => format!("=== {path}\n{text}"),
+        Step::Daemon(daemon) => format!("=== daemon {daemon:#?}\n"),
     });
     texts.collect()
 }
@@ -42,7 +43,7 @@ fn shown(name: &str, given: &Json) -> String {
 fn texts(steps: &[Step]) -> impl Iterator<Item = (&Loader, &str)> {
     steps.iter().filter_map(|step| match step {
         Step::Load { loader, text, .. } => Some((loader, text.as_str())),
-        Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } => None,
+        Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } | Step::Daemon(_) => None,
     })
 }
 

@@ -30,7 +30,7 @@ pub struct Beside {
 impl Host {
     /// Starts a program that has no input. It is killed with its process group when it has not ended within `limit`.
     pub fn beside(&self, command: &CommandLine, limit: Duration) -> Result<Beside, LabError> {
-        let mut ready = prepare_alone(command)?;
+        let mut ready = prepare_alone(self, command)?;
         let what = format!("{} on {}", in_words(command), self.name());
         let (tell, said) = watch::channel(Vec::new());
         let (interrupt, interrupted) = oneshot::channel();

@@ -1,7 +1,9 @@
 //! Programs that run inside a host: started by the host's own thread, so that they are born in its namespace,
 //! each in a process group of its own, so that it ends whole.
 
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -58,7 +60,7 @@ impl Host {
 
     /// Runs a program on the worker's own terminal to its end; its exit code, or 128 and the signal's number.
     pub async fn interactive(&self, command: &CommandLine) -> Result<i32, LabError> {
-        let mut ready = prepare(command)?;
+        let mut ready = prepare(self, command)?;
         let what = format!("{} on {}", in_words(command), self.name());
         let run = async move || ready.status().await.during(|| what);
         self.spawn(run).await?.map(exit_code)
@@ -71,7 +73,7 @@ impl Host {
         limit: Duration,
         leftovers: Leftovers,
     ) -> Result<Finished, LabError> {
-        let mut ready = prepare_alone(command)?;
+        let mut ready = prepare_alone(self, command)?;
         if input.is_some() {
             ready.stdin(Stdio::piped());
         }
@@ -93,20 +95,33 @@ fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
+/// The program of a command line, with its folder.
+pub(crate) fn found(command: &CommandLine) -> Result<PathBuf, LabError> {
+    machine::find_program(&command.program).ok_or_else(|| LabError::NoProgram(command.program.clone()))
+}
+
+/// The variable that tells a program on which host it runs.
+pub(crate) const HOST_VARIABLE: &str = "SCANDRILL_HOST";
+/// What is instead of a person's own settings.
+pub(crate) const NOBODYS: [(&str, &str); 2] = [("LC_ALL", "C"), ("HOME", "/tmp")];
+
+/// What every program on a host is told.
+pub(crate) fn environment(host: &str) -> [(&'static str, OsString); 2] {
+    [("PATH", machine::search_path()), (HOST_VARIABLE, host.into())]
+}
+
 #[expect(clippy::disallowed_methods, reason = "the lab is where processes are started")]
-fn prepare(command: &CommandLine) -> Result<Command, LabError> {
-    let program = machine::find_program(&command.program)
-        .ok_or_else(|| LabError::NoProgram(command.program.clone()))?;
-    let mut ready = Command::new(program);
-    ready.args(&command.args).env("PATH", machine::search_path()).current_dir("/");
+fn prepare(host: &Host, command: &CommandLine) -> Result<Command, LabError> {
+    let mut ready = Command::new(found(command)?);
+    ready.args(&command.args).envs(environment(host.name())).current_dir("/");
     Ok(ready)
 }
 
 /// A program in a process group of its own, that nobody talks to but by pipes. What it does must not depend on who
 /// started the drill.
-pub(crate) fn prepare_alone(command: &CommandLine) -> Result<Command, LabError> {
-    let mut ready = prepare(command)?;
-    ready.env_clear().env("PATH", machine::search_path()).env("LC_ALL", "C").env("HOME", "/tmp");
+pub(crate) fn prepare_alone(host: &Host, command: &CommandLine) -> Result<Command, LabError> {
+    let mut ready = prepare(host, command)?;
+    ready.env_clear().envs(environment(host.name())).envs(NOBODYS);
     ready.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     ready.process_group(0).kill_on_drop(true);
     Ok(ready)

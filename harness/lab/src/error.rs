@@ -70,6 +70,16 @@ pub enum LabError {
         /// Its own words.
         tool_says: String,
     },
+    /// A daemon that is not as it must be.
+    #[error("daemon {name}: {what}{}", Ending(output))]
+    Daemon {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        what: String,
+        /// The end of what it has said.
+        output: String,
+    },
     /// A rules text that its loader refused.
     #[error("{}: {tool_says}{}", Place(origin, *line), Quote(text.as_deref()))]
     Loader {
@@ -173,6 +183,18 @@ impl<T> During<T> for Result<T, Errno> {
 impl<T> During<T> for Result<T, rtnetlink::Error> {
     fn during(self, operation: impl FnOnce() -> String) -> Result<T, LabError> {
         self.map_err(|source| LabError::Netlink { operation: operation(), source })
+    }
+}
+
+struct Ending<'a>(&'a str);
+
+impl fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("; it said nothing")
+        } else {
+            write!(f, "; it said last:\n{}", self.0)
+        }
     }
 }
 

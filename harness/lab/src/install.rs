@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scandrill_model::{Backend, CommandLine, Loader, Step};
+use scandrill_model::{Backend, CommandLine, Daemon, Loader, Step};
 
 use crate::error::{During, LabError, LabErrors};
 use crate::host::Host;
 use crate::snapshot::{Snapshot, past_stand_ins, snapshot};
 use crate::standin::LoggingRule;
-use crate::{loader, offload, script, standin, sysctl};
+use crate::{daemon, loader, offload, script, standin, sysctl};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -51,12 +51,13 @@ enum Undo {
     Offload { interface: String, feature: String, on: bool },
     Rules,
     File { path: PathBuf, content: Option<Vec<u8>> },
+    Daemon { name: String },
 }
 
 /// Executes `steps` on `host`, in order. When one fails, those before it are undone, and the error names the file,
 /// the line and the tool's own words.
 pub async fn install(host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
-    put_in(host, steps, steps.iter().any(is_load), steps.iter().any(reaches_far)).await
+    put_in(host, steps, steps.iter().any(changes_rules), steps.iter().any(reaches_far)).await
 }
 
 /// As [`install`], where others will change the rules or parameters of the host before the steps are undone: that takes
@@ -82,8 +83,12 @@ async fn put_in(host: &Host, steps: &[Step], rules: bool, parameters: bool) -> R
     Ok(installed)
 }
 
-fn is_load(step: &Step) -> bool {
-    matches!(step, Step::Load { .. })
+fn changes_rules(step: &Step) -> bool {
+    match step {
+        Step::Load { .. } => true,
+        Step::Daemon(daemon) => !daemon.owns.is_empty(),
+        Step::Sysctl { .. } | Step::Offload { .. } | Step::WriteFile { .. } => false,
+    }
 }
 
 /// Whether a step may change kernel parameters that it does not name.
@@ -91,6 +96,7 @@ fn reaches_far(step: &Step) -> bool {
     match step {
         Step::Sysctl { key, .. } => sysctl::has_side_effects(key),
         Step::Load { loader, .. } => matches!(loader, Loader::Script { .. }),
+        Step::Daemon(daemon) => !daemon.owns.is_empty(),
         Step::Offload { .. } | Step::WriteFile { .. } => false,
     }
 }
@@ -145,6 +151,7 @@ impl Installed {
                 loaded
             }
             Step::WriteFile { path, text } => self.write(Path::new(path), text),
+            Step::Daemon(daemon) => self.start(daemon).await,
         }
     }
 
@@ -193,6 +200,15 @@ impl Installed {
         }
     }
 
+    async fn start(&mut self, daemon: &Daemon) -> Result<(), LabError> {
+        if changes_rules(&Step::Daemon(daemon.clone())) {
+            self.rules_follow();
+        }
+        daemon::place(&self.host, daemon)?;
+        self.undos.push(Undo::Daemon { name: daemon.name.clone() });
+        daemon::order(&self.host, &daemon.name, "start").await
+    }
+
     fn write(&mut self, path: &Path, text: &str) -> Result<(), LabError> {
         let content = match std::fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -238,6 +254,10 @@ async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
         Undo::File { path, content: Some(content) } => replace(&path, &content),
         Undo::File { path, content: None } => {
             std::fs::remove_file(&path).during(|| format!("remove {}", path.display()))
+        }
+        Undo::Daemon { name } => {
+            let stopped = daemon::order(host, &name, "stop").await;
+            daemon::take_away(&name).and(stopped)
         }
     }
 }

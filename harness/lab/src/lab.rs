@@ -9,7 +9,7 @@ use scandrill_model::{HostPlan, InterfacePlan, LabPlan, Segment, SysctlPlan, Wir
 use crate::error::{LabError, LabErrors};
 use crate::host::Host;
 use crate::links::{self, End};
-use crate::{reboot, sysctl};
+use crate::{daemon, reboot, sysctl};
 
 /// A switch is no host of the plan and must not speak: without addresses, it sends nothing of its own.
 const SWITCH_SYSCTLS: [&str; 2] = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"];
@@ -59,6 +59,7 @@ impl Lab {
             links::move_over(&former, &interface.name, host).await?;
         }
         self.set_sysctls(of_plan, Moment::WithLinks).await?;
+        daemon::end_with(&former)?;
         reboot::kill_all(&former).await?;
         former.end().await?;
         reboot::empty_folders()

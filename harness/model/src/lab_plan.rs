@@ -13,6 +13,7 @@ use strum::{Display, EnumIter, EnumString};
 use thiserror::Error;
 
 use crate::port::Protocol;
+use crate::step::Step;
 
 /// A whole lab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,10 @@ pub struct HostPlan {
     pub answers_for: Vec<IpNet>,
     /// Listeners, ready before anyone probes.
     pub services: Vec<ServicePlan>,
+    /// What starts the programs that serve on it beside those: their files and daemons, ready before anyone probes. A boot
+    /// starts them anew. They change no rules.
+    #[serde(default)]
+    pub programs: Vec<Step>,
 }
 
 /// A kernel parameter with its reason.

@@ -35,7 +35,7 @@ pub use port::{PortError, PortSet, Protocol};
 pub use report::{CaseReport, ClaimReport, Collected, Environment, Finding, RunReport, Skipped};
 pub use scan::{CellFacts, CellRead, Detected, ScanResult, ServiceGuess, StateGroup, SystemGuess};
 pub use state::{PortState, Reason, Reply, Unreachable, state_of, tells};
-pub use step::{Backend, CommandLine, Loader, Need, Step, Tool};
+pub use step::{Backend, CommandLine, Daemon, Loader, Need, Step, Tool};
 pub use technique::{Asks, NoFlag, TcpFlags, Technique};
 pub use time::{Millis, Stamp};
 pub use verdict::{Outcome, Verdict};

@@ -106,13 +106,39 @@ pub enum Step {
         /// Whole content.
         text: String,
     },
+    /// Starts a program that goes on running, with the other steps' files and rules in place. The reference install has
+    /// none.
+    Daemon(Daemon),
+}
+
+/// A program that goes on running in the foreground, in the host's network namespace. An operator starts, stops and kills
+/// it by the script `/run/scandrill/daemons/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Daemon {
+    /// Its name, unique in the lab. What it says goes to `/var/log/NAME.out`.
+    pub name: String,
+    /// What is run. It must not go into the background by itself.
+    pub command: CommandLine,
+    /// A command that exits with 0 once the daemon does its work; tried until it does.
+    pub ready: CommandLine,
+    /// What it changes in the kernel by itself, by the names of chains, sets and tables, such as `f2b-*`: these, what is
+    /// in them, and rules that refer to them are no part of what is read back.
+    #[serde(default)]
+    pub owns: Vec<String>,
 }
 
 /// A program and its arguments, to be run inside a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLine {
     /// A file name, found on the lab's search path, or an absolute path.
     pub program: String,
     /// Its arguments, without the program's own name.
     pub args: Vec<String>,
+}
+
+impl CommandLine {
+    /// A script of bash that ends with the first command that fails.
+    pub fn bash(script: &str) -> Self {
+        Self { program: "bash".to_owned(), args: vec!["-ec".to_owned(), script.to_owned()] }
+    }
 }

@@ -61,7 +61,7 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
     let mut hosts: Vec<HostPlan> =
         addresses.hosts().iter().map(|host| host_plan(scenario, addresses, host)).collect();
     let reference = HostPlan { name: REFERENCE.to_owned(), ..hosts[0].clone() };
-    hosts.push(HostPlan { services: Vec::new(), routes: Vec::new(), ..reference });
+    hosts.push(HostPlan { services: Vec::new(), programs: Vec::new(), routes: Vec::new(), ..reference });
     let interfaces: Vec<InterfacePlan> =
         addresses.hosts().iter().map(|host| interface(host, owned, scenario.loss)).collect();
     let wire = if interfaces.len() == 2 { Wire::Veth } else { Wire::Bridge };
@@ -114,6 +114,7 @@ fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses)
         routes: if is_target || is_zombie { routes(addresses, host) } else { Vec::new() },
         answers_for: Vec::new(),
         services: if is_target { scenario.target.services.clone() } else { Vec::new() },
+        programs: Vec::new(),
     }
 }
 

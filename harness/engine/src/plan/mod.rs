@@ -278,6 +278,9 @@ impl Planner<'_> {
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
+        let lab = lab::plan(scenario, &self.addresses, &owned);
+        let programs = lab.hosts.iter().flat_map(|host| &host.programs);
+        let starting = daemons(programs.chain(&steps.0));
         let verdicts = reds.iter().any(|red| red.scanner == Scanner::Builtin && is_worth_a_table(&red.scan));
         let plan = Plan {
             case: self.case.name(),
@@ -285,11 +288,11 @@ impl Planner<'_> {
             seed: self.seed,
             family: self.case.family,
             backend: self.case.backend,
-            lab: lab::plan(scenario, &self.addresses, &owned),
             target: self.addresses.target(self.case.family),
             defended: self.defended(),
             notes: self.notes(&steps.0),
             steps: steps.0,
+            lab,
             needs,
             kernel_icmp: if scenario.target.icmp == IcmpLimit::Kernel {
                 lab::kernel_icmp()
@@ -304,7 +307,8 @@ impl Planner<'_> {
                 paced(&reds, &greens, &floods)
                     .saturating_mul(10)
                     .saturating_add(60_000)
-                    .saturating_add(operator::longest(&operators)),
+                    .saturating_add(operator::longest(&operators))
+                    .saturating_add(starting),
             ),
             reds,
             greens,
@@ -504,6 +508,15 @@ pub fn foreign_commands(red: &RedPlan) -> Vec<scandrill_model::CommandLine> {
     let nic =
         Nic { interface: red.from.interface.clone(), address: red.from.mac, next_hop: red.from.next_hop };
     red.scanner.foreign().map_or_else(Vec::new, |scanner| scanner.commands(&red.scan, &nic))
+}
+
+/// How long it may take, in milliseconds, to start a daemon and to end it.
+const DAEMON: u64 = 60_000;
+
+/// What the daemons among steps may take.
+fn daemons<'a>(steps: impl Iterator<Item = &'a Step>) -> u64 {
+    let daemons = steps.filter(|step| matches!(step, Step::Daemon(_)));
+    daemons.map(|_| DAEMON).sum()
 }
 
 /// What the plan's own pace asks for: probes and requests that are spaced, and looks that wait.

@@ -27,7 +27,7 @@ impl<'a> Blue<'a> {
     pub async fn install(plan: &'a Plan, lab: &Lab, log: &Log) -> Result<Self, Trouble> {
         let target = lab.host(TARGET).trouble("finding the target")?;
         let (reference, _) = rehearse(plan, lab, &[]).await?;
-        let installed = put_in(plan, target).await.trouble("installing the defense")?;
+        let installed = put_in(plan, target, &plan.steps).await.trouble("installing the defense")?;
         for step in &plan.steps {
             log.emit(What::Installed { step: in_words(step) });
         }
@@ -97,7 +97,10 @@ async fn rehearse(
     changes: &[Change<'_>],
 ) -> Result<(Snapshot, Vec<String>), Trouble> {
     let scratch = lab.host(REFERENCE).trouble("finding the scratch namespace")?;
-    let reference = put_in(plan, scratch).await.trouble("installing the defense")?;
+    // What a daemon does, the target alone shows; here it would do it a second time.
+    let is_lasting = |step: &&Step| !matches!(step, Step::Daemon(_));
+    let lasting: Vec<Step> = plan.steps.iter().filter(is_lasting).cloned().collect();
+    let reference = put_in(plan, scratch, &lasting).await.trouble("installing the defense")?;
     let mut amiss = Vec::new();
     for (operator, expected) in changes {
         if operator.reboot.is_some() {
@@ -118,8 +121,8 @@ async fn rehearse(
     Ok((dumped, amiss))
 }
 
-async fn put_in(plan: &Plan, host: &Host) -> Result<Installed, LabError> {
-    if plan.changes() { install_shared(host, &plan.steps).await } else { install(host, &plan.steps).await }
+async fn put_in(plan: &Plan, host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
+    if plan.changes() { install_shared(host, steps).await } else { install(host, steps).await }
 }
 
 /// What a host's kernel holds of a defense; where there is nothing to read back, nothing is asked.
@@ -155,5 +158,6 @@ pub fn in_words(step: &Step) -> String {
         }
         Step::Load { origin, text, .. } => format!("{origin} ({} lines)", text.lines().count()),
         Step::WriteFile { path, .. } => format!("file {path}"),
+        Step::Daemon(daemon) => format!("daemon {}", daemon.name),
     }
 }

@@ -2,9 +2,10 @@
 //! it boots.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
-use scandrill_lab::{Heard, KernelLog, Lab, Services, start_services};
-use scandrill_model::What;
+use scandrill_lab::{Heard, Installed, KernelLog, Lab, Services, install, start_services};
+use scandrill_model::{HostPlan, What};
 
 use super::log::{Log, Trouble, Troubled};
 use super::watch::{Seen, Watch};
@@ -15,6 +16,8 @@ pub struct Machine<'a> {
     plan: &'a Plan,
     lab: &'a Lab,
     services: RefCell<Option<Services>>,
+    /// The programs that serve, by host.
+    programs: RefCell<BTreeMap<String, Installed>>,
     kernel_log: RefCell<Option<KernelLog>>,
     /// What its kernel log has come to.
     heard: Cell<Heard>,
@@ -25,23 +28,33 @@ impl<'a> Machine<'a> {
     /// Starts its services and its kernel log, and captures at every end that a probe passes.
     pub async fn start(plan: &'a Plan, lab: &'a Lab, log: &Log) -> Result<Self, Trouble> {
         let services = RefCell::new(Some(serve(plan, lab).await?));
+        let programs = RefCell::default();
         for service in plan.services() {
             log.emit(What::ServiceReady { service: service.to_string() });
         }
         let kernel_log = RefCell::new(Some(write_log(lab).await?));
         let watch = Watch::start(plan, lab).await?;
-        Ok(Self { plan, lab, services, kernel_log, heard: Cell::default(), watch })
+        let machine = Self { plan, lab, services, programs, kernel_log, heard: Cell::default(), watch };
+        for host in &plan.lab.hosts {
+            machine.start_programs(host).await?;
+        }
+        Ok(machine)
     }
 
     /// Boots it to where its services run and its links are down.
     pub async fn boot(&self) -> Result<(), Trouble> {
         self.watch.pause().await?;
         drop(self.services.take());
+        let programs = self.programs.borrow_mut().remove(TARGET);
+        end_programs(programs).await?;
         self.end_log().await?;
         boot(self.plan, self.lab, TARGET).await?;
         self.watch.resume(self.plan, self.lab).await?;
         let services = serve(self.plan, self.lab).await?;
         self.services.replace(Some(services));
+        if let Some(target) = self.plan.lab.host(TARGET) {
+            self.start_programs(target).await?;
+        }
         self.kernel_log.replace(Some(write_log(self.lab).await?));
         Ok(())
     }
@@ -51,9 +64,10 @@ impl<'a> Machine<'a> {
         self.lab.connect(&self.plan.lab, TARGET).await.trouble("putting the links up")
     }
 
-    /// Ends the kernel log and the captures. Lines that are missing are no mistake of the case: a kernel's own log loses
+    /// Ends programs, the kernel log and the captures. Lines that are missing are no mistake of the case: a kernel's own log loses
     /// them, too, when it is flooded.
     pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {
+        end_programs(self.programs.take().into_values()).await?;
         self.end_log().await?;
         let Heard { lines, lost } = self.heard.get();
         if lost > 0 {
@@ -66,6 +80,12 @@ impl<'a> Machine<'a> {
         self.watch.stop(log).await
     }
 
+    async fn start_programs(&self, on: &HostPlan) -> Result<(), Trouble> {
+        let started = start_programs(self.lab, on).await?;
+        self.programs.borrow_mut().extend(started.map(|started| (on.name.clone(), started)));
+        Ok(())
+    }
+
     async fn end_log(&self) -> Result<(), Trouble> {
         let Some(running) = self.kernel_log.take() else { return Ok(()) };
         let heard = running.stop().await.trouble("ending the kernel log")?;
@@ -73,6 +93,23 @@ impl<'a> Machine<'a> {
         self.heard.set(Heard { lines: before.lines + heard.lines, lost: before.lost + heard.lost });
         Ok(())
     }
+}
+
+/// Starts the programs that serve on a host, where there are any.
+pub async fn start_programs(lab: &Lab, on: &HostPlan) -> Result<Option<Installed>, Trouble> {
+    if on.programs.is_empty() {
+        return Ok(None);
+    }
+    let host = lab.host(&on.name).trouble("finding a host")?;
+    install(host, &on.programs).await.map(Some).trouble(format!("starting programs on {}", on.name))
+}
+
+/// Ends programs; one that had died by itself is an error.
+async fn end_programs(programs: impl IntoIterator<Item = Installed>) -> Result<(), Trouble> {
+    for program in programs {
+        program.remove().await.trouble("ending programs")?;
+    }
+    Ok(())
 }
 
 async fn serve(plan: &Plan, lab: &Lab) -> Result<Services, Trouble> {

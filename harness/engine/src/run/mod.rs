@@ -219,11 +219,15 @@ async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), T
     let target = host(lab, TARGET)?;
     let services =
         scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
+    let mut programs = Vec::new();
+    for on in &plan.lab.hosts {
+        programs.extend(machine::start_programs(lab, on).await?);
+    }
     let kernel_log = machine::write_log(lab).await?;
     let blue = Blue::install(plan, lab, log).await?;
     let shell = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
     let ended = host(lab, name)?.interactive(&shell).await.trouble("running the shell");
-    drop(services);
+    drop((services, programs));
     drop(blue);
     kernel_log.stop().await.trouble("ending the kernel log")?;
     ended.map(|_| ())

@@ -16,7 +16,7 @@ use super::identity::Mapping;
 use super::{MARKER, NOT_ISOLATED, init};
 use crate::VerdictSource;
 use crate::error::{During, LabError};
-use crate::standin;
+use crate::{daemon, standin};
 
 /// What the worker is given beside its job.
 #[derive(Debug)]
@@ -33,9 +33,11 @@ pub struct Inside {
 pub(super) type Work = fn(job: Vec<u8>, inside: Inside) -> u8;
 
 /// Must be the first call in `main`. It returns at once in an ordinary process; in a re-executed one it never
-/// does: that one becomes a process of a case, and `work` runs in its worker, or it stands in for a tool inside a case.
+/// does: that one becomes a process of a case, and `work` runs in its worker, or it stands in for a tool or starts
+/// and stops a daemon inside a case.
 pub fn dispatch(work: Work) {
     standin::dispatch();
+    daemon::dispatch();
     if !is_reexecuted() {
         return;
     }

@@ -10,7 +10,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::{REAL, TOOLS};
 use crate::error::{During, LabError};
-use crate::machine;
+use crate::{daemon, machine};
 
 /// This process's program.
 const OWN: &str = "/proc/self/exe";
@@ -42,7 +42,8 @@ impl Tools {
         Ok(Self { own: own().during(|| "find this binary".to_owned())?, tools })
     }
 
-    /// Mounts this binary over each tool, and the tools themselves, under all their names, below [`REAL`].
+    /// Mounts this binary over each tool, and the tools themselves, under all their names, below [`REAL`]; and once more as
+    /// what starts and stops daemons.
     pub(crate) fn place(self) -> Result<(), LabError> {
         fs::create_dir_all(REAL).during(|| format!("make {REAL}"))?;
         let own = self.own.map_or_else(copied, Ok).during(|| "copy this binary".to_owned())?;
@@ -58,7 +59,10 @@ impl Tools {
                 bind(&own, path).during(|| format!("stand in for {}", path.display()))?;
             }
         }
-        Ok(())
+        daemon::make_folders()?;
+        File::create(daemon::CONTROL)
+            .and_then(|_| bind(&own, Path::new(daemon::CONTROL)))
+            .during(|| format!("make {}", daemon::CONTROL))
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "by these the test's own processes speak")]
 
 mod blue;
+mod daemons;
 mod ends;
 mod floods;
 mod inside;
@@ -38,7 +39,12 @@ fn main() {
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
     let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(klog::JOBS);
-    of_labs.chain(verdicts::JOBS).chain(world::JOBS).chain(operating::JOBS).chain(floods::JOBS)
+    of_labs
+        .chain(verdicts::JOBS)
+        .chain(world::JOBS)
+        .chain(operating::JOBS)
+        .chain(floods::JOBS)
+        .chain(daemons::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.

@@ -10,8 +10,8 @@ use scandrill_engine::{
     Amount, CounterPlan, FloodPlan, GreenPlan, OperatorPlan, Planned, Prediction, RedPlan, TARGET,
 };
 use scandrill_model::{
-    Allowed, BanExpectation, GreenExpectation, HostPlan, LabPlan, Loader, Need, OperatorExpectation,
-    RedExpectation, Step,
+    Allowed, BanExpectation, CommandLine, GreenExpectation, HostPlan, LabPlan, Loader, Need,
+    OperatorExpectation, RedExpectation, Step,
 };
 
 use crate::console::Console;
@@ -182,7 +182,20 @@ fn step(step: &Step) -> Vec<String> {
         Step::WriteFile { path, text } => {
             std::iter::once(format!("cat > {path}")).chain(indented(text)).collect()
         }
+        Step::Daemon(daemon) => vec![
+            format!("{} &", typed(&daemon.command)),
+            format!("until {}; do sleep 0.1; done", typed(&daemon.ready)),
+        ],
     }
+}
+
+fn typed(command: &CommandLine) -> String {
+    let words = std::iter::once(&command.program).chain(&command.args);
+    let quoted = words.map(|word| {
+        let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c));
+        if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn indented(text: &str) -> impl Iterator<Item = String> + '_ {
