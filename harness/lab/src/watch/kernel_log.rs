@@ -1,10 +1,11 @@
 //! The kernel log of a host, as its administrator reads it: what rules log, in `/var/log/kern.log` and
 //! `/var/log/syslog`, with the time and the host's name as rsyslog writes them on Debian 12. Both files are there from
 //! the start, and a line is in them as soon as its packet was seen. Like rsyslog, the writer keeps to the files that it
-//! opened: one that is moved away is still written to.
+//! opened: one that is moved away is still written to, until it is told to open them anew, as logrotate tells rsyslog, by
+//! `kill -HUP $(cat /run/rsyslogd.pid)`.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,7 +15,8 @@ use nix::fcntl::OFlag;
 use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::{gethostname, pipe2};
+use nix::unistd::{gethostname, pipe2, read, write};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::kernel_line::kernel_line;
@@ -26,6 +28,9 @@ use crate::standin::GROUPS;
 
 /// Where rsyslog of Debian writes what the kernel says.
 const FILES: [&str; 2] = ["/var/log/kern.log", "/var/log/syslog"];
+
+/// Where rsyslog of Debian says which process it is.
+const PID_FILE: &str = "/run/rsyslogd.pid";
 
 /// What the log came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +46,8 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct KernelLog {
     host: String,
-    /// Closing it ends the thread.
-    running: OwnedFd,
+    /// Dropping it ends the thread.
+    running: oneshot::Sender<()>,
     ending: oneshot::Receiver<Result<Heard, LabError>>,
 }
 
@@ -51,7 +56,10 @@ impl KernelLog {
     pub async fn start(host: &Host) -> Result<Self, LabError> {
         let name = host.name().to_owned();
         let namespace = host.namespace();
-        let (stop, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a kernel log's pipe".to_owned())?;
+        let (told, tells) = pipe2(OFlag::O_CLOEXEC).during(|| "make a kernel log's pipe".to_owned())?;
+        let hangups = signal(SignalKind::hangup()).during(|| "listen for SIGHUP".to_owned())?;
+        let pid = std::process::id();
+        fs::write(PID_FILE, format!("{pid}\n")).during(|| format!("write {PID_FILE}"))?;
         let (tell_ready, ready) = oneshot::channel();
         let (tell, ending) = oneshot::channel();
         let life = move || {
@@ -64,11 +72,13 @@ impl KernelLog {
             };
             // Who has gone does not listen any more.
             drop(tell_ready.send(readiness));
-            drop(writer.as_mut().map(|writer| tell.send(writer.write_until(&stop))));
+            drop(writer.as_mut().map(|writer| tell.send(writer.write_until(&told))));
         };
         let thread = std::thread::Builder::new().name(format!("kernel-log-{name}")).spawn(life);
         thread.during(|| "start a kernel log's thread".to_owned())?;
         ready.await.map_err(|_| lost(&name))??;
+        let (running, ended) = oneshot::channel();
+        tokio::spawn(hand_on(hangups, tells, ended));
         Ok(Self { host: name, running, ending })
     }
 
@@ -79,8 +89,25 @@ impl KernelLog {
     }
 }
 
+/// Hands each SIGHUP on to the writer, until the log is stopped.
+async fn hand_on(mut hangups: Signal, writer: OwnedFd, mut ended: oneshot::Receiver<()>) {
+    while tokio::select! { hangup = hangups.recv() => hangup.is_some(), _ = &mut ended => false } {
+        // A writer that has gone opens nothing any more.
+        let _ = write(&writer, b"H");
+    }
+}
+
 fn lost(host: &str) -> LabError {
     LabError::TaskLost { host: host.to_owned(), what: "the kernel log".to_owned() }
+}
+
+/// What the writer is told.
+enum Word {
+    None,
+    /// Open the files anew.
+    Reopen,
+    /// Nobody logs any more.
+    Stop,
 }
 
 /// Writes lines, on a thread inside the host.
@@ -93,36 +120,45 @@ struct Writer {
 
 impl Writer {
     fn open() -> Result<Self, LabError> {
-        let [kern, syslog] = FILES.map(open_log);
         let name = gethostname().during(|| "read the host's name".to_owned())?;
         Ok(Self {
-            files: [kern?, syslog?],
+            files: open_logs()?,
             reader: NflogReader::open(GROUPS).during(|| "listen to NFLOG groups".to_owned())?,
             host: name.to_string_lossy().into_owned(),
             lines: 0,
         })
     }
 
-    fn write_until(&mut self, stop: &OwnedFd) -> Result<Heard, LabError> {
+    fn write_until(&mut self, told: &OwnedFd) -> Result<Heard, LabError> {
         let (mut stopping, mut all) = (false, true);
         while !(stopping && all) {
-            stopping = stopping || self.wait(stop)?;
+            let word = if stopping { Word::None } else { self.wait(told)? };
             all = self.write_some()?;
+            match word {
+                Word::None => {}
+                Word::Reopen => self.files = open_logs()?,
+                Word::Stop => stopping = true,
+            }
         }
         Ok(Heard { lines: self.lines, lost: self.reader.lost() })
     }
 
-    /// Waits for packets or the end; whether it is the end.
-    fn wait(&self, stop: &OwnedFd) -> Result<bool, LabError> {
+    /// Waits for packets or a word.
+    fn wait(&self, told: &OwnedFd) -> Result<Word, LabError> {
         let mut ends = [
             PollFd::new(self.reader.descriptor(), PollFlags::POLLIN),
-            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(told.as_fd(), PollFlags::POLLIN),
         ];
         match poll(&mut ends, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).during(|| "wait for logged packets".to_owned()),
         }
-        Ok(ends[1].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+        let events = ends[1].revents().unwrap_or(PollFlags::empty());
+        if events.contains(PollFlags::POLLIN) {
+            read(told, &mut [0; 16]).during(|| "read a word to a kernel log".to_owned())?;
+            return Ok(Word::Reopen);
+        }
+        Ok(if events.contains(PollFlags::POLLHUP) { Word::Stop } else { Word::None })
     }
 
     /// Writes what has been logged, or the first of it; whether it was all. Interfaces may be renamed, so their names
@@ -144,6 +180,11 @@ impl Writer {
         }
         Ok(all)
     }
+}
+
+fn open_logs() -> Result<[File; 2], LabError> {
+    let [kern, syslog] = FILES.map(open_log);
+    Ok([kern?, syslog?])
 }
 
 fn open_log(path: &str) -> Result<File, LabError> {

@@ -14,6 +14,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("what_a_rule_logs_is_in_the_kernel_log_whoever_made_the_rule", |_| within(lines())),
     ("a_rule_that_logs_is_listed_asked_for_and_taken_off_as_it_was_typed", |_| within(listed())),
     ("a_tool_that_refuses_a_rule_that_logs_names_the_users_own_line", |_| within(refused())),
+    ("a_log_that_is_moved_away_is_written_until_a_hangup", |_| within(rotated())),
     ("a_flood_of_logged_packets_is_counted", |_| within(flooded())),
 ];
 
@@ -146,6 +147,35 @@ const FLOOD: usize = 20_000;
 
 /// Counts what the two rules of [`flooded`] have logged.
 const COUNT: &str = "iptables -t raw -vnxL PREROUTING | awk '/ LOG /{ logged += $1 } END { print logged }'";
+
+/// As logrotate rotates the log of rsyslog.
+async fn rotated() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let (target, red) = (lab.host("target")?, lab.host("red")?);
+    let log = KernelLog::start(target).await?;
+    bash(target, "iptables -A INPUT -p udp -j LOG --log-prefix 'log it: '").await?;
+    let lines = |path: &str| fs::read_to_string(path).unwrap_or_default().lines().count();
+    let reach = async |path: &str, count| {
+        let reached = async || Ok((lines(path) == count).then_some(()));
+        wait::until(&format!("{count} lines in {path}"), PATIENCE, reached).await
+    };
+    send(red, vec![udp_v4()]).await?;
+    reach(LOG, 1).await?;
+    bash(target, "mv /var/log/kern.log /var/log/kern.log.1; touch /var/log/kern.log").await?;
+    send(red, vec![udp_v4()]).await?;
+    reach("/var/log/kern.log.1", 2).await?;
+    assert_eq!(lines(LOG), 0, "nobody has told the writer");
+    bash(target, "rm /var/log/kern.log; kill -HUP $(cat /run/rsyslogd.pid)").await?;
+    wait::until("a new log", PATIENCE, async || Ok(fs::exists(LOG).unwrap().then_some(()))).await?;
+    send(red, vec![udp_v4()]).await?;
+    reach(LOG, 1).await?;
+    bash(target, "truncate -s 0 /var/log/kern.log").await?;
+    send(red, vec![udp_v4()]).await?;
+    reach(LOG, 1).await?;
+    assert_eq!(lines("/var/log/kern.log.1"), 2);
+    assert_eq!(log.stop().await?, Heard { lines: 4, lost: 0 });
+    Ok(lab.remove().await?)
+}
 
 /// Packets come faster than lines are written; each is a line, or is counted as missing.
 async fn flooded() -> Done {
