@@ -6,7 +6,7 @@ use scandrill_model::{Family, Step};
 use super::TOOL;
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{install, twins};
+use crate::render::{install, services, twins};
 use crate::settings::Settings;
 
 /// Logs, and decides nothing.
@@ -29,6 +29,12 @@ impl Layer for Log {
                 kind: Kind::OneOf(&["all", "tcp", "udp", "icmp"]),
                 default: Preset::Word("all"),
                 doc: "what is logged: every packet, or those of one protocol; `icmp` is that of both families",
+            },
+            Parameter {
+                name: "except",
+                kind: Kind::Services,
+                default: Preset::Nothing,
+                doc: "what is not: \"services\", or a list like [\"tcp/22\", \"udp/53\"]",
             },
             Parameter {
                 name: "prefix",
@@ -75,6 +81,7 @@ fn values(settings: &Settings, family: Option<Family>) -> Value {
     };
     context! {
         protocol, iptables, nft,
+        except => services(&settings.services("except")),
         prefix => settings.word("prefix"),
         rate => settings.number("rate"),
         per => settings.word("per"),

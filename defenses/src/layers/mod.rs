@@ -3,6 +3,7 @@
 mod address;
 mod allowlist;
 mod drop;
+mod fail2ban;
 mod fingerprint;
 mod hardened;
 mod limit;
@@ -38,6 +39,7 @@ static LAYERS: &[&dyn Layer] = &[
     &limit::Limit,
     &log::Log,
     &trap::Trap,
+    &fail2ban::Fail2ban,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
     &manual::SYN_COOKIES,

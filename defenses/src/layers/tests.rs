@@ -188,6 +188,18 @@ fn what_gets_installed() {
 #[test]
 fn what_gets_installed_with_parameters() {
     for (name, layer, given) in [
+        ("fail2ban-manual", "fail2ban", json!({ "jail": "manual", "backend": "polling" })),
+        (
+            "fail2ban-ipset",
+            "fail2ban",
+            json!({
+                "action": "ipset", "blocktype": "drop", "maxretry": 5, "findtime": 2, "bantime": 3, "tail": true,
+                "protocol": "tcp", "memory": "none", "ignore": ["198.19.200.0/24", "fd00:198:18:8000::/64"],
+            }),
+        ),
+        ("fail2ban-nftables", "fail2ban", json!({ "action": "nftables" })),
+        ("log-except", "log", json!({ "except": "services", "protocol": "tcp", "rate": 3 })),
+        ("log-except-nftables", "log", json!({ "except": ["tcp/22", "udp/53"], "tool": "nftables" })),
         ("recent-update-first", "recent", json!({ "order": "update-first", "hitcount": 3, "name": "scans" })),
         ("recent-nftables", "recent", json!({ "tool": "nftables", "hitcount": 4 })),
         (
