@@ -3,7 +3,11 @@
 # with sudo otherwise. Programs, and one library. Of these packages only nftables brings a service, and Debian and
 # Ubuntu neither enable nor start it; nothing that starts one is ever installed here. Says nothing when all is there.
 #
-# Ends with 0 when everything is there, with 3 and the command that mends it when it cannot be.
+# Daemons and whole firewalls, whose packages would start them, are downloaded and unpacked into a folder that labs lay
+# over their own /usr, /etc and /var. They are not installed, and no script of theirs runs.
+#
+# Ends with 0 when everything is there, with 3 and the command that mends it when it cannot be. A daemon that cannot be
+# downloaded is told and ends nothing: the cases that need it are skipped by its name.
 set -eu
 
 # The oldest Rust that builds this, as in Cargo.toml.
@@ -11,9 +15,10 @@ rust_needed=1.88
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-# A program by its name, or a library by the name that the linker knows.
+# A program by its name, a library by the name that the linker knows, or a file by its path.
 has() {
     case $1 in
+    /*) [ -e "$1" ] ;;
     *.so.*) ldconfig -p 2>/dev/null | grep -qF "$1 (" ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -26,6 +31,19 @@ give_up() {
     exit 3
 }
 
+# add LIST WORD...: the list with the words that it lacks.
+add() {
+    list=$1
+    shift
+    for word; do
+        case " $list " in
+        *" $word "*) ;;
+        *) list="${list:+$list }$word" ;;
+        esac
+    done
+    printf '%s' "$list"
+}
+
 missing=
 packages=
 # need PROGRAM|LIBRARY PACKAGE...
@@ -33,12 +51,15 @@ need() {
     if has "$1"; then return; fi
     missing="$missing $1"
     shift
-    for package; do
-        case " $packages " in
-        *" $package "*) ;;
-        *) packages="${packages:+$packages }$package" ;;
-        esac
-    done
+    packages=$(add "$packages" "$@")
+}
+
+daemons=
+# unpack PROGRAM|LIBRARY|FILE PACKAGE...
+unpack() {
+    if has "$1"; then return; fi
+    shift
+    daemons=$(add "$daemons" "$@")
 }
 
 need bash bash
@@ -56,6 +77,26 @@ need ethtool ethtool
 need newuidmap uidmap
 # Opens SCTP ports where the kernel has none.
 need libusrsctp.so.2 libusrsctp2
+
+unpack fail2ban-server fail2ban python3-pyinotify
+unpack knockd knockd
+unpack fwknopd fwknop-server
+unpack fwknop fwknop-client
+unpack ufw ufw
+unpack firewalld firewalld
+unpack psad psad
+unpack portsentry portsentry
+unpack sshguard sshguard
+unpack crowdsec crowdsec
+unpack crowdsec-firewall-bouncer crowdsec-firewall-bouncer
+unpack nginx nginx
+unpack /usr/lib/nginx/modules/ngx_http_modsecurity_module.so libnginx-mod-http-modsecurity
+unpack /usr/share/modsecurity-crs modsecurity-crs
+unpack haproxy haproxy
+unpack logrotate logrotate
+unpack curl curl
+# Asked for by one of these, and of no use in a lab: mail, another log daemon, what boots a machine.
+left_out='exim4.*|bsd-mailx|liblockfile.*|libidn12|rsyslog|libestr0|libfastjson4|liblognorm5|.*-dev|systemd.*|udev|.*-systemd|dbus-user-session'
 
 # Nobody is asked anything, and no running service is restarted because a library is new.
 quiet="env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l"
@@ -93,6 +134,95 @@ for program in $missing; do
     has "$program" || still="$still $program"
 done
 [ -z "$still" ] || give_up "still missing after installing $packages:$still"
+
+# Where labs look for daemons: harness/lab/src/unpacked.rs.
+if [ "$(id -u)" -eq 0 ]; then
+    folder=/var/lib/scandrill/daemons
+else
+    folder=${XDG_DATA_HOME:-${HOME:-/nowhere}/.local/share}/scandrill/daemons
+fi
+folder=${SCANDRILL_DAEMONS:-$folder}
+
+# Options for apt-get in a file, since a path may hold blanks.
+export APT_CONFIG=
+# Package lists as they are now. Those of an ordinary user are his own.
+refresh() {
+    if [ "$(id -u)" -ne 0 ]; then
+        mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+        printf '%s\n' "Dir::State::lists \"$1/lists\";" "Dir::Cache \"$1/cache\";" >>"$1/apt.conf"
+    fi
+    apt-get update -qq
+}
+
+# The packages of $daemons that this system's lists name, into $known; the others into $unknown.
+tell_known() {
+    known=
+    unknown=
+    for package in $daemons; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            known="$known $package"
+        else
+            unknown="$unknown $package"
+        fi
+    done
+}
+
+# download FOLDER: the packages of $known, with what they depend on and this machine lacks.
+download() {
+    [ -n "$known" ] || return 1
+    rm -rf "$1/debs" && mkdir "$1/debs" || return
+    # shellcheck disable=SC2086 # words on purpose
+    apt-get -s install --no-install-recommends $known >"$1/plan" || return
+    sed -n 's/^Inst \([^ ]*\) .*/\1/p' "$1/plan" | grep -vxE "$left_out" >"$1/names" || return
+    (cd "$1/debs" && xargs apt-get download -qq <"$1/names")
+}
+
+# lay_out FOLDER: what was downloaded, as a tree in FOLDER/root. What is in /bin or /lib goes where a merged /usr has it.
+lay_out() {
+    mkdir -p "$1/root/usr" "$1/root/etc" "$1/root/var" || return
+    for package in "$1"/debs/*.deb; do
+        dpkg-deb -x "$package" "$1/root" || return
+        dpkg-deb --show --showformat '${Package} ${Version}\n' "$package" >>"$1/root/packages" || return
+    done
+    for old in bin sbin lib; do
+        if [ -d "$1/root/$old" ]; then
+            cp -a "$1/root/$old" "$1/root/usr/" && rm -r "${1:?}/root/$old" || return
+        fi
+    done
+    # No script of a package did it: every start would compile its modules anew, and a lab cannot keep them.
+    if has /usr/bin/python3; then
+        /usr/bin/python3 -m compileall -q "$1/root/usr/lib/python3" "$1/root/usr/share" >/dev/null 2>&1 || true
+    fi
+    printf '%s\n' "$daemons" >"$1/root/asked"
+}
+
+# What was unpacked half is never in the folder's place.
+get_daemons() {
+    say "downloading, for labs alone, into $folder: $daemons"
+    mkdir -p "$(dirname "$folder")" || return
+    new=$(mktemp -d "$folder.XXXXXX") || return
+    chmod 755 "$new"
+    APT_CONFIG=$new/apt.conf
+    # Without it, apt-get complains that its own user cannot write where root can.
+    printf 'APT::Sandbox::User "root";\nDebug::NoLocking "true";\n' >"$APT_CONFIG"
+    tell_known
+    if [ -n "$unknown" ] || ! download "$new" 2>/dev/null; then
+        refresh "$new" || true
+        tell_known
+        download "$new" || return
+    fi
+    [ -z "$unknown" ] || say "not in this system's package lists, so cases that need them are skipped:$unknown"
+    lay_out "$new" || return
+    if [ -e "$folder" ]; then mv "$folder" "$new/old" || return; fi
+    mv "$new/root" "$folder"
+}
+
+if [ -n "$daemons" ] && [ "$(cat "$folder/asked" 2>/dev/null)" != "$daemons" ]; then
+    new=
+    get_daemons || say "that did not work, so cases that need these are skipped. When the network is there:
+    apt-get update && $0"
+    if [ -n "$new" ]; then rm -rf "$new"; fi
+fi
 
 # rustup's own folder, which a login shell has and a bare one may not.
 PATH="${CARGO_HOME:-${HOME:-/root}/.cargo}/bin:$PATH"

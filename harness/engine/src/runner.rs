@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines};
+use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines, unpacked};
 use scandrill_model::{
     CaseReport, ClaimReport, Environment, Event, Millis, Need, Outcome, RunReport, Verdict, What,
 };
@@ -151,7 +151,7 @@ pub fn run_case(planned: &Planned, options: &RunOptions) -> Judgement {
 /// Whether this machine has what a case needs.
 pub fn is_met(need: &Need) -> bool {
     match need {
-        Need::Program(program) => machine::find_program(program).is_some(),
+        Need::Program(name) => machine::find_program(name).or_else(|| unpacked::program(name)).is_some(),
         Need::UserIdRange => machine::has_user_id_range(),
         Need::Root => machine::is_root(),
         Need::Sctp => scandrill_lab::has_sctp(),
@@ -290,9 +290,13 @@ fn environment(planned: &[Planned]) -> Environment {
             programs.entry(package_of(program)).or_insert(program);
         }
     }
+    let unpacked: BTreeMap<String, String> = unpacked::packages().into_iter().collect();
     let version = |(package, program): (&str, &str)| {
-        let says = machine::program_version(program)?;
-        let number = version_number(&says).map_or_else(|| says.clone(), str::to_owned);
+        let number = match machine::program_version(program) {
+            Some(says) => version_number(&says).map_or_else(|| says.clone(), str::to_owned),
+            // What labs alone can run is not asked.
+            None => unpacked.get(package)?.clone(),
+        };
         Some((package.to_owned(), number))
     };
     Environment {

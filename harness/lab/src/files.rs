@@ -1,11 +1,14 @@
-//! Files and pipes that the runner and its workers share.
+//! Files and pipes that the runner and its workers share, and files as places to mount from.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
+use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use scandrill_model::Stamp;
@@ -18,6 +21,23 @@ pub fn create_in(directory: &OwnedFd, name: &str) -> Result<File, LabError> {
     let flags = OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
     let made = openat(directory, name, flags, Mode::from_bits_truncate(0o644));
     made.map(File::from).during(|| format!("making {name}"))
+}
+
+/// A file or folder as a place to mount from, whatever will lie over its name.
+pub(crate) fn hold(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)
+}
+
+/// A path of what is held.
+pub(crate) fn path_of(held: &File) -> String {
+    format!("/proc/self/fd/{}", held.as_raw_fd())
+}
+
+/// Mounts what is held on `over`, with all that is mounted below it.
+pub(crate) fn bind(held: &File, over: &Path) -> io::Result<()> {
+    let nothing = None::<&str>;
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(path_of(held).as_str()), over, nothing, flags, nothing).map_err(io::Error::from)
 }
 
 /// Reads a pipe to its end and hands over each line without its line break; a last line without one is incomplete

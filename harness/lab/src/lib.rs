@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod machine;
+pub mod unpacked;
 pub mod wait;
 
 mod beside;

@@ -5,8 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::sys::utsname::uname;
@@ -14,6 +13,7 @@ use nix::unistd::geteuid;
 use scandrill_model::{Event, What};
 
 use crate::process::{Worker, has_range};
+use crate::unpacked::is_executable;
 
 /// Where a lab keeps the programs that it chose among several, first on its search path.
 pub(crate) const LAB_PROGRAMS: &str = "/run/scandrill/bin";
@@ -36,10 +36,6 @@ pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let users: Vec<PathBuf> = env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
     std::iter::once(PathBuf::from(LAB_PROGRAMS)).chain(users).chain(SYSTEM_FOLDERS.map(PathBuf::from))
-}
-
-fn is_executable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Why this machine gives no lab, and the command that mends it.

@@ -1,6 +1,6 @@
 //! `scandrill doctor`: each need of this machine, there or with the command that mends it. It changes nothing.
 
-use scandrill_lab::{SCTP_LIBRARY, has_sctp, machine};
+use scandrill_lab::{SCTP_LIBRARY, has_sctp, machine, unpacked};
 use scandrill_model::Backend;
 
 use crate::console::Console;
@@ -37,8 +37,11 @@ enum Weight {
 
 /// Prints every need.
 pub fn run(console: Console) -> Result<u8, Failure> {
-    let needs: Vec<Need> =
-        [isolation(), user_ids(), sctp()].into_iter().chain(programs()).chain(further_scanners()).collect();
+    let needs: Vec<Need> = [isolation(), user_ids(), sctp(), daemons_of_labs()]
+        .into_iter()
+        .chain(programs())
+        .chain(further_scanners())
+        .collect();
     let width = needs.iter().map(|need| need.name.len()).max().unwrap_or_default();
     let kernel = format!("Linux {}, {} processors", machine::kernel_release(), machine::cores());
     let lines: Vec<String> = needs.iter().map(|need| line(need, width, console.colored_out())).collect();
@@ -74,6 +77,34 @@ fn sctp() -> Need {
         }
     };
     Need { name: "sctp".to_owned(), found }
+}
+
+/// The daemons that labs start: unpacked for them alone, or the machine's own.
+fn daemons_of_labs() -> Need {
+    let folder = unpacked::folder();
+    let is_here = |name: &str| machine::find_program(name).or_else(|| unpacked::program(name)).is_some();
+    let packages = |wanted: &dyn Fn(&str) -> bool| {
+        let wanted =
+            unpacked::PACKAGES.iter().filter(|(_, programs)| programs.iter().all(|name| wanted(name)));
+        wanted.map(|(package, _)| *package).collect::<Vec<_>>().join(", ")
+    };
+    let missing = packages(&|name| !is_here(name));
+    let found = if missing.is_empty() {
+        let unpacked = packages(&|name| unpacked::program(name).is_some());
+        let installed = packages(&|name| unpacked::program(name).is_none());
+        let parts = [(unpacked, format!("in {}", folder.display())), (installed, "installed".to_owned())];
+        let parts = parts.into_iter().filter(|(packages, _)| !packages.is_empty());
+        Found::Here(
+            parts.map(|(packages, place)| format!("{place}: {packages}")).collect::<Vec<_>>().join("; "),
+        )
+    } else {
+        Found::Missing {
+            why: format!("neither installed nor in {}: {missing}", folder.display()),
+            mend: "./setup.sh, which unpacks them for labs alone".to_owned(),
+            weight: Weight::Some,
+        }
+    };
+    Need { name: "daemons".to_owned(), found }
 }
 
 /// Every program that a scanner or a layer may use, with the Debian package that has it.

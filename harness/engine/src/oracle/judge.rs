@@ -1,6 +1,6 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
-use scandrill_lab::SCTP_LIBRARY;
+use scandrill_lab::{SCTP_LIBRARY, unpacked};
 use scandrill_model::{
     Bound, CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
     Verdict,
@@ -110,7 +110,10 @@ pub fn skipped(need: &Need) -> Skipped {
     match need {
         Need::Program(program) => Skipped {
             need: format!("the program `{program}`"),
-            mend: format!("apt-get install {}", package_of(program)),
+            mend: match unpacked::package_of(program) {
+                Some(package) => format!("./setup.sh, which unpacks {package} for labs alone"),
+                None => format!("apt-get install {}", package_of(program)),
+            },
         },
         Need::UserIdRange => Skipped {
             need: "more than one user id in a lab".to_owned(),
@@ -139,7 +142,7 @@ pub fn package_of(program: &str) -> &str {
         {
             "iptables"
         }
-        name => name,
+        name => unpacked::package_of(name).unwrap_or(name),
     }
 }
 

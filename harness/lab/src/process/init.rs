@@ -5,6 +5,7 @@ use std::any::Any;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,8 +30,13 @@ const OPEN_FILES: u64 = 65_536;
 const ABANDONED: u8 = 129;
 
 /// The life of init, and in its child that of the worker: the exit code.
-pub(super) fn run(handover: &mut Handover, verdicts: Option<VerdictSource>, work: Work) -> u8 {
-    let prepared = isolate();
+pub(super) fn run(
+    handover: &mut Handover,
+    daemons: &Path,
+    verdicts: Option<VerdictSource>,
+    work: Work,
+) -> u8 {
+    let prepared = isolate(daemons);
     if let Err(error) = prepared {
         return not_isolated(&handover.events, &error);
     }
@@ -44,12 +50,12 @@ pub(super) fn run(handover: &mut Handover, verdicts: Option<VerdictSource>, work
     }
 }
 
-fn isolate() -> Result<(), LabError> {
+fn isolate(daemons: &Path) -> Result<(), LabError> {
     // Stage 0 has one thread, so this comes when stage 0 ends and not earlier.
     set_pdeathsig(Signal::SIGKILL).during(|| "ask for a signal at the end of stage 0".to_owned())?;
     allow_many_files().during(|| "raise the limit of open files".to_owned())?;
     sethostname("scandrill").during(|| "set the host name".to_owned())?;
-    mounts::make_private()
+    mounts::make_private(daemons)
 }
 
 /// A connect scan holds thousands of sockets; how many must not depend on the user's shell.

@@ -14,6 +14,7 @@ mod backend;
 mod handover;
 mod identity;
 mod init;
+mod layers;
 mod mounts;
 mod stage0;
 mod worker;

@@ -9,35 +9,31 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 
 use super::backend::choose_backend;
+use super::layers::Layers;
 use crate::error::{During, LabError};
 use crate::machine::LAB_PROGRAMS;
 use crate::standin::Tools;
 use scandrill_model::Backend;
 
-/// Where the case's layer over /etc is kept.
-const ETC_UPPER: &str = "/run/scandrill/etc";
-/// Scratch space that an overlay mount asks for, on the same file system.
-const ETC_WORK: &str = "/run/scandrill/etc-work";
+/// No device and no program of another user's is in what a case mounts.
+const CAREFUL: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV);
 
-/// Folders that are empty at first and the case's own.
-const OWN_FOLDERS: [(&str, &str); 3] =
-    [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/var/log", "mode=755")];
-
-/// Makes this mount namespace the case's own. Each step that fails is an error, and nothing runs after it.
-pub(super) fn make_private() -> Result<(), LabError> {
+/// Makes this mount namespace the case's own, with the daemons that are in a folder, if there is one. Each step that
+/// fails is an error, and nothing runs after it.
+pub(super) fn make_private(daemons: &Path) -> Result<(), LabError> {
     let nothing = None::<&str>;
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
         .during(|| "make all mounts private".to_owned())?;
     make_read_only(c"/").during(|| "make the machine's files read-only (Linux 5.12 or newer)".to_owned())?;
-    let careful = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("proc"), "/proc", Some("proc"), careful | MsFlags::MS_NOEXEC, nothing)
+    mount(Some("proc"), "/proc", Some("proc"), CAREFUL | MsFlags::MS_NOEXEC, nothing)
         .during(|| "mount /proc".to_owned())?;
     let tools = Tools::find()?;
-    for (folder, options) in OWN_FOLDERS {
-        mount(Some("tmpfs"), folder, Some("tmpfs"), careful, Some(options))
-            .during(|| format!("mount a tmpfs on {folder}"))?;
-    }
-    lay_over_etc()?;
+    let layers = Layers::find(daemons)?;
+    make_empty("/run", "mode=755")?;
+    make_empty("/tmp", "mode=1777")?;
+    layers.lay()?;
+    make_empty("/var/log", "mode=755")?;
+    layers.make_log_folders()?;
     fs::create_dir_all(LAB_PROGRAMS).during(|| format!("make {LAB_PROGRAMS}"))?;
     choose_backend(Backend::default())?;
     tools.place()?;
@@ -45,27 +41,10 @@ pub(super) fn make_private() -> Result<(), LabError> {
     std::env::set_current_dir("/").during(|| "leave the machine's working directory".to_owned())
 }
 
-fn lay_over_etc() -> Result<(), LabError> {
-    fs::create_dir_all(ETC_WORK).during(|| format!("make {ETC_WORK}"))?;
-    own_folders(Path::new("/etc"), Path::new(ETC_UPPER)).during(|| format!("make {ETC_UPPER}"))?;
-    let options = format!("lowerdir=/etc,upperdir={ETC_UPPER},workdir={ETC_WORK},userxattr");
-    mount(Some("overlay"), Path::new("/etc"), Some("overlay"), MsFlags::empty(), Some(options.as_str()))
-        .during(|| "lay an overlay over /etc".to_owned())
-}
-
-/// Makes the folders of `lower` in `upper`. An ordinary user is nobody to the owner of the lower ones; through
-/// these, which lie over them, files can be made and replaced everywhere.
-fn own_folders(lower: &Path, upper: &Path) -> io::Result<()> {
-    fs::create_dir_all(upper)?;
-    // What this user may not even list is left as it is.
-    let Ok(entries) = fs::read_dir(lower) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            own_folders(&entry.path(), &upper.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
+/// Makes a folder that is empty at first and the case's own.
+fn make_empty(folder: &str, options: &str) -> Result<(), LabError> {
+    mount(Some("tmpfs"), folder, Some("tmpfs"), CAREFUL, Some(options))
+        .during(|| format!("mount a tmpfs on {folder}"))
 }
 
 /// Makes the mount at `root`, and all below it, read-only for this mount namespace (mount_setattr(2)).

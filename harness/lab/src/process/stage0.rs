@@ -16,6 +16,7 @@ use super::identity::Mapping;
 use super::{MARKER, NOT_ISOLATED, init};
 use crate::VerdictSource;
 use crate::error::{During, LabError};
+use crate::unpacked;
 use crate::{daemon, standin};
 
 /// What the worker is given beside its job.
@@ -44,11 +45,12 @@ pub fn dispatch(work: Work) {
     let Some(mut handover) = Handover::from_args(env::args_os().skip(1)) else {
         exit(NOT_ISOLATED.into());
     };
-    // Only here may it be loaded: no user namespace has been entered.
+    // Only here may it be asked, and loaded: no user namespace has been entered.
+    let daemons = unpacked::folder();
     let verdicts = handover.verdicts.then(VerdictSource::load).flatten();
     let code = match enter() {
         Ok(Side::Outside(init)) => code_of(init),
-        Ok(Side::Inside) => init::run(&mut handover, verdicts, work),
+        Ok(Side::Inside) => init::run(&mut handover, &daemons, verdicts, work),
         Err(error) => not_isolated(&handover.events, &error),
     };
     exit(code.into())

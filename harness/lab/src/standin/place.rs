@@ -1,15 +1,13 @@
 //! Putting this binary in the place of the tools, in a case's own mounts.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-
-use nix::mount::{MsFlags, mount};
 
 use super::{REAL, TOOLS};
 use crate::error::{During, LabError};
+use crate::files::{bind, hold};
 use crate::{daemon, machine};
 
 /// This process's program.
@@ -66,11 +64,6 @@ impl Tools {
     }
 }
 
-/// A file as a place to mount from.
-fn hold(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)
-}
-
 /// This binary's file, unless another has taken its name: only a file that has a path can be mounted.
 fn own() -> io::Result<Option<File>> {
     let running = fs::metadata(OWN)?;
@@ -85,12 +78,6 @@ fn copied() -> io::Result<File> {
     io::copy(&mut File::open(OWN)?, &mut File::create(&copy)?)?;
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
     hold(&copy)
-}
-
-fn bind(file: &File, over: &Path) -> io::Result<()> {
-    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let nothing = None::<&str>;
-    mount(Some(from.as_str()), over, nothing, MsFlags::MS_BIND, nothing).map_err(io::Error::from)
 }
 
 /// The names of the programs of one back end.
