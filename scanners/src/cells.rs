@@ -20,8 +20,8 @@ pub(crate) enum Progress {
 /// One port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
-    /// When its latest probe left, in [`Ticks`].
-    sent: u32,
+    /// When its latest probe left, in [`Ticks`]; once it is answered, which of its probes was, from 0.
+    mark: u32,
     /// How far it is.
     pub progress: Progress,
     /// How many probes were sent to it.
@@ -36,9 +36,14 @@ impl Cell {
         matches!(self.progress, Progress::Answered(_) | Progress::GivenUp)
     }
 
-    /// Time since its latest probe left.
+    /// Whether its first probe was answered.
+    pub(crate) fn is_answered_at_once(&self) -> bool {
+        matches!(self.progress, Progress::Answered(_)) && self.mark == 0
+    }
+
+    /// Time since its latest probe left, where it is not answered yet.
     pub(crate) fn age(&self, now: u32) -> Duration {
-        Duration::from_micros(now.wrapping_sub(self.sent).into())
+        Duration::from_micros(now.wrapping_sub(self.mark).into())
     }
 }
 
@@ -83,7 +88,7 @@ impl Cells {
             stretch
         });
         let stretches = stretches.collect();
-        let waiting = Cell { sent: 0, progress: Progress::Turn, tries: 0, ttl: 0 };
+        let waiting = Cell { mark: 0, progress: Progress::Turn, tries: 0, ttl: 0 };
         Self { stretches, in_order: vec![waiting; ports.len()], unresolved: ports.len() }
     }
 
@@ -117,7 +122,7 @@ impl Cells {
     pub(crate) fn ask(&mut self, port: u16, now: u32) -> u8 {
         self.get_mut(port).map_or(0, |cell| {
             let attempt = cell.tries;
-            *cell = Cell { sent: now, progress: Progress::Asked, tries: attempt.saturating_add(1), ttl: 0 };
+            *cell = Cell { mark: now, progress: Progress::Asked, tries: attempt.saturating_add(1), ttl: 0 };
             attempt
         })
     }
@@ -141,10 +146,10 @@ impl Cells {
         silent.map(|(port, cell)| (port, cell.progress = Progress::Turn).0).collect()
     }
 
-    /// Its answer came.
-    pub(crate) fn answer(&mut self, port: u16, reply: Reply, ttl: u8) {
+    /// The answer to its probe `attempt` came, counted from 0.
+    pub(crate) fn answer(&mut self, port: u16, attempt: u8, reply: Reply, ttl: u8) {
         if let Some(cell) = self.get_mut(port) {
-            (cell.progress, cell.ttl) = (Progress::Answered(reply), ttl);
+            (cell.progress, cell.mark, cell.ttl) = (Progress::Answered(reply), attempt.into(), ttl);
             self.unresolved -= 1;
         }
     }

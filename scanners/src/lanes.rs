@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::cells::{Cells, Progress};
+use crate::cells::{Cell, Cells, Progress};
 
 /// The most probes a port ever gets. Each try has a source port of its own, in a row.
 pub const TRIES_MAX: u8 = 16;
@@ -20,8 +20,14 @@ struct Lane {
     probes: u64,
     /// Replies to them.
     answers: u64,
-    /// Place of the last one that was answered in the first round.
-    last_answer: usize,
+}
+
+/// How the first round was answered.
+#[derive(Clone, Copy, Debug)]
+struct FirstAnswers {
+    number: u64,
+    /// The share of the order before which all of them stand.
+    share: f64,
 }
 
 /// All rounds of a scan.
@@ -29,12 +35,13 @@ struct Lane {
 pub(crate) struct Lanes {
     order: Vec<u16>,
     lanes: [Lane; TRIES_MAX as usize],
+    first_answers: Option<FirstAnswers>,
 }
 
 impl Lanes {
     /// Over ports in the order of the first round.
     pub(crate) fn new(order: Vec<u16>) -> Self {
-        Self { order, lanes: Default::default() }
+        Self { order, lanes: Default::default(), first_answers: None }
     }
 
     /// Takes the next port to be asked, in a round below `rounds`. Those that were asked most often come first: they
@@ -63,7 +70,7 @@ impl Lanes {
         let lane = &mut self.lanes[usize::from(round)];
         while lane.asked < end {
             let port = self.order[lane.asked];
-            let due = |cell: &crate::cells::Cell| cell.progress == Progress::Turn && cell.tries == round;
+            let due = |cell: &Cell| cell.progress == Progress::Turn && cell.tries == round;
             if cells.get(port).is_some_and(due) {
                 return Some(port);
             }
@@ -109,7 +116,6 @@ impl Lanes {
     pub(crate) fn answered(&mut self, attempt: u8) {
         if let Some(lane) = self.lanes.get_mut(usize::from(attempt)) {
             lane.answers += 1;
-            lane.last_answer = lane.asked;
         }
     }
 
@@ -124,6 +130,18 @@ impl Lanes {
         lively
     }
 
+    /// Looked up in the cells, because an answer may be read long after it came; and again when more have come.
+    fn first_answers(&mut self, cells: &Cells) -> FirstAnswers {
+        let number = self.lanes[0].answers;
+        let known = self.first_answers.filter(|known| known.number == number);
+        let counted = known.unwrap_or_else(|| {
+            let at_once = |port: &u16| cells.get(*port).is_some_and(Cell::is_answered_at_once);
+            let end = self.order.iter().rposition(at_once).map_or(0, |place| place + 1);
+            FirstAnswers { number, share: float(end as u64) / float(self.order.len() as u64) }
+        });
+        *self.first_answers.insert(counted)
+    }
+
     /// Whether the second round was answered, too, but hardly: as where a limit lets something through again and again.
     fn refills(&self) -> bool {
         let second = &self.lanes[1];
@@ -133,13 +151,17 @@ impl Lanes {
     /// Whether the first round's answers ended early, as those of a target that limits their rate do, though the order is
     /// one that no port knows of: the chance that all answered ports stand so far in front by themselves is below one
     /// in ten thousand.
-    pub(crate) fn ran_dry(&self) -> bool {
+    pub(crate) fn ran_dry(&mut self, cells: &Cells) -> bool {
         let first = &self.lanes[0];
         if first.waited < self.order.len() || first.answers == 0 {
             return false;
         }
-        let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        let share = number(first.last_answer as u64) / number(self.order.len() as u64);
-        share.powf(number(first.answers)) < 1e-4 || self.refills()
+        let FirstAnswers { number: answers, share } = self.first_answers(cells);
+        share.powf(float(answers)) < 1e-4 || self.refills()
     }
+}
+
+/// No scan has as many ports as would not fit.
+fn float(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -239,8 +239,8 @@ impl PortScan {
     }
 
     /// A target whose refusals are ICMP errors, and ended early: its kernel limits them.
-    fn limits_its_errors(&self) -> bool {
-        matches!(self.technique.protocol(), Protocol::Udp | Protocol::Ip) && self.lanes.ran_dry()
+    fn limits_its_errors(&mut self) -> bool {
+        matches!(self.technique.protocol(), Protocol::Udp | Protocol::Ip) && self.lanes.ran_dry(&self.cells)
     }
 
     /// Takes an answer down. One that tells nothing is as good as none: its probe goes on waiting, as nmap's does.
@@ -268,7 +268,7 @@ impl PortScan {
             self.late_replies += 1;
         }
         let age = cell.age(self.ticks.at(self.now)) + self.waited_before(answer.attempt, cell.tries);
-        self.cells.answer(answer.port, answer.reply, answer.ttl);
+        self.cells.answer(answer.port, answer.attempt, answer.reply, answer.ttl);
         self.lanes.answered(answer.attempt);
         self.patience.on_answer(answer.attempt, age);
         self.window.on_reply();

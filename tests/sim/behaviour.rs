@@ -185,6 +185,21 @@ fn a_target_too_slow_to_be_read_is_called_rate_limited_and_one_that_falls_silent
 }
 
 #[test]
+fn a_limit_is_seen_however_late_the_first_answers_are_heard() {
+    let policies = all(1..=100, Policy::Closed);
+    let plan = plan(Technique::Udp, Family::V4, &policies, 1);
+    for delay in [0, 2, 8, 15].map(Duration::from_millis) {
+        let faults = Faults { replies_per_second: Some(1), burst: 6, delay, ..Faults::default() };
+        let outcome = run(&plan, &mut asked_by(plan.technique, &policies, faults), PATIENCE);
+        for group in &outcome.result().groups {
+            let told = (group.state, group.reason.0.as_str());
+            let due = [(PortState::Closed, "port-unreach"), (PortState::OpenFiltered, "rate-limited")];
+            assert!(due.contains(&told), "{delay:?}: {group:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rate_limited_target_is_read_to_its_last_port() {
     let policies = all(20..=36, Policy::Closed);
     for technique in [Technique::Udp, Technique::TcpSyn, Technique::TcpConnect, Technique::TcpXmas] {
