@@ -1,14 +1,13 @@
 //! What a lab costs: two hosts with a veth pair and addresses, built and gone, by the lab and by a shell script
-//! of `ip` commands doing the same, side by side in one worker. `cargo bench -p scandrill-lab`.
+//! of `ip` commands doing the same, side by side in one worker; and what it costs to isolate that. `cargo bench -p scandrill-lab`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use scandrill_lab::{Inside, Lab, Worker, WorkerOptions, clock};
+use scandrill_lab::{Inside, Lab, Worker, WorkerOptions, clock, machine};
 use scandrill_model::{HostPlan, InterfacePlan, LabPlan, Segment, Wire};
 
 /// How often each is done.
@@ -44,7 +43,20 @@ fn measure() -> Result<String, Box<dyn Error>> {
     let mut report = String::new();
     worker.take_events().read_to_string(&mut report)?;
     let ended = worker.wait()?;
-    if ended.code == Some(0) { Ok(report) } else { Err(ended.stderr.into()) }
+    if ended.code != Some(0) {
+        return Err(ended.stderr.into());
+    }
+    let isolated = times(|| machine::check_isolation().map_err(|unable| unable.why.into()))?;
+    Ok(report + &line("isolation, made and gone", &isolated))
+}
+
+fn line(name: &str, times: &[Duration]) -> String {
+    format!(
+        "{name}: median {:?}, p5 {:?}, p95 {:?}\n",
+        times[ROUNDS / 2],
+        times[ROUNDS / 20],
+        times[ROUNDS * 95 / 100]
+    )
 }
 
 fn work(_: Vec<u8>, mut inside: Inside) -> u8 {
@@ -60,7 +72,7 @@ fn compare() -> Result<String, Box<dyn Error>> {
     let ratio = script[ROUNDS / 2].as_secs_f64() / lab[ROUNDS / 2].as_secs_f64();
     let mut report = format!("a lab is {ratio:.1} times faster than the script (medians of {ROUNDS})\n");
     for (name, times) in [("lab", lab), ("script of ip commands", script)] {
-        writeln!(report, "{name}: median {:?}, p95 {:?}", times[ROUNDS / 2], times[ROUNDS * 95 / 100])?;
+        report += &line(name, &times);
     }
     Ok(report)
 }

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
+use nix::unistd::geteuid;
 
 use crate::error::{During, LabError};
 use crate::files::{bind, hold, path_of};
@@ -48,17 +50,15 @@ impl Layers {
 
     /// Lays them.
     pub(super) fn lay(&self) -> Result<(), LabError> {
-        let Some(daemons) = &self.daemons else {
-            own("/etc", [Path::new("/etc")])?;
-            return lay("/etc", "/etc", Access::Write);
-        };
+        let strange = is_strange("/etc").during(|| "look at /etc".to_owned())?;
+        own("/etc", strange.then_some("/etc"))?;
+        let Some(daemons) = &self.daemons else { return lay("/etc", "/etc", Access::Write) };
         let (usr, etc, var) = (path_of(&daemons.usr), path_of(&daemons.etc), path_of(&daemons.var));
-        own("/etc", [Path::new("/etc"), Path::new(&etc)])?;
         lay("/etc", &format!("{etc}:/etc"), Access::Write)?;
         lay("/usr", &format!("{usr}:/usr"), Access::Read)?;
         // An overlay takes no layer that lies in another, as the daemons' may lie in /var; but they bring only folders
-        // there, and these the case has of its own anyway.
-        own("/var", [Path::new(&var)])?;
+        // there, and the case may have these of its own.
+        own("/var", Some(&var))?;
         lay("/var", "/var", Access::Write)?;
         self.mounted.iter().try_for_each(|(path, mounted)| {
             bind(mounted, path).during(|| format!("mount {} again", path.display()))
@@ -91,15 +91,19 @@ fn lay(folder: &str, lower: &str, access: Access) -> Result<(), LabError> {
         .during(|| format!("lay an overlay over {folder}"))
 }
 
-/// Makes the layer of `folder` that is the case's own.
-fn own<const N: usize>(folder: &str, lower: [&Path; N]) -> Result<(), LabError> {
+/// Makes the layer of `folder` that is the case's own, with the folders of `lower`, if they are to be its own as well.
+fn own(folder: &str, lower: Option<&str>) -> Result<(), LabError> {
     let upper = format!("{OWN}{folder}");
-    let work = format!("{upper}-work");
-    fs::create_dir_all(&work).during(|| format!("make {work}"))?;
-    lower
-        .into_iter()
-        .try_for_each(|lower| own_folders(lower, Path::new(&upper)))
-        .during(|| format!("make {upper}"))
+    for made in [&upper, &format!("{upper}-work")] {
+        fs::create_dir_all(made).during(|| format!("make {made}"))?;
+    }
+    let Some(lower) = lower else { return Ok(()) };
+    own_folders(Path::new(lower), Path::new(&upper)).during(|| format!("make the folders of {upper}"))
+}
+
+/// Whether a folder is not this user's. Root's own are written through the overlay as they are.
+fn is_strange(folder: &str) -> io::Result<bool> {
+    Ok(fs::metadata(folder)?.uid() != geteuid().as_raw())
 }
 
 /// Makes the folders of `lower` in `upper`. An ordinary user is nobody to the owner of the lower ones; through

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write, stdin};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use libtest_mimic::{Failed, Trial};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
-use scandrill_lab::{Terminal, Worker, WorkerOptions, machine, wait};
+use scandrill_lab::{Terminal, Worker, WorkerOptions, machine, unpacked, wait};
 use scandrill_model::{Event, What};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +29,8 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("ends/of_a_panic_are_told", panics),
         Trial::test("ends/of_the_handle_take_all_with_it", handle_dropped),
         Trial::test("ends/of_many_started_at_once_are_each_their_own", many_at_once),
+        Trial::test("what_a_case_writes_is_not_on_the_machine", written),
+        Trial::test("what_was_unpacked_lies_over_a_cases_folders", unpacked_seen),
         Trial::test("captures_are_kept_on_the_machine", captures_kept),
         Trial::test("a_shell_has_the_terminal_and_gives_it_back", shell),
         Trial::test("verdicts_are_there_where_they_are_asked_for_and_may_be_loaded", verdicts_asked_for),
@@ -50,6 +54,7 @@ pub fn be_a_runner() -> Option<i32> {
     match role.as_str() {
         "runner" => be_a_runner_of_a_hanging_case(),
         "shell" => return Some(be_a_runner_of_a_shell()),
+        "unpacked" => be_a_runner_of_the_unpacked(),
         _ => be_a_doctor(),
     }
     Some(0)
@@ -113,6 +118,41 @@ fn work_ends() -> Done {
     let ended = worker.wait()?;
     assert_eq!((ended.code, ended.stderr.as_str(), events.len()), (Some(7), "last words\n", 0));
     Ok(())
+}
+
+fn written() -> Done {
+    crate::run("the_machines_files_cannot_be_changed")?;
+    for path in crate::inside::READ_ONLY.into_iter().chain([crate::inside::MAYBE_OWN]) {
+        assert!(!Path::new(path).exists(), "{path}");
+    }
+    Ok(())
+}
+
+/// A package as set-up unpacks it, for labs of a process of its own.
+fn unpacked_seen() -> Done {
+    let folder = tempfile::tempdir()?;
+    for made in ["usr/bin", "etc/unpacked", "var/lib/unpacked", "var/log/unpacked"] {
+        fs::create_dir_all(folder.path().join(made))?;
+    }
+    let program = folder.path().join("usr/bin/unpacked");
+    fs::write(&program, "#!/bin/sh\nexec cat /etc/unpacked/greeting\n")?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
+    fs::write(folder.path().join("etc/unpacked/greeting"), "hello\n")?;
+    let output = myself("unpacked").env("SCANDRILL_DAEMONS", folder.path()).output()?;
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "Ok(())\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(fs::read_to_string(folder.path().join("etc/unpacked/greeting"))?, "hello\n");
+    Ok(())
+}
+
+fn be_a_runner_of_the_unpacked() {
+    assert_eq!(machine::find_program("unpacked"), None, "not on the machine");
+    assert!(unpacked::program("unpacked").is_some() && unpacked::program("/usr/bin/unpacked").is_some());
+    println!("{:?}", crate::run("unpacked"));
 }
 
 fn panics() -> Done {

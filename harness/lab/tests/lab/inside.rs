@@ -21,6 +21,11 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub type Done = Result<(), Box<dyn std::error::Error>>;
 pub type Job = fn(Inside) -> Done;
 
+/// Files that a case tries to make on the machine.
+pub const READ_ONLY: [&str; 2] = ["/usr/scandrill-was-here", "/scandrill-was-here"];
+/// As [`READ_ONLY`], where it may get one of its own instead.
+pub const MAYBE_OWN: &str = "/var/scandrill-was-here";
+
 pub const JOBS: &[(&str, Job)] = &[
     ("a_pair_is_served_over_both_families", |_| within(served(plans::pair(), &["red"]))),
     ("a_switch_joins_three_hosts", |_| within(served(plans::switched(), &["red", "green"]))),
@@ -42,6 +47,7 @@ pub const JOBS: &[(&str, Job)] = &[
 
 /// Jobs of runner-side tests.
 const ENDS: &[(&str, Job)] = &[
+    ("unpacked", |_| within(unpacked())),
     ("record", crate::record::record_in_lab),
     ("capture", capture),
     ("panic", |_| panic!("on purpose")),
@@ -297,9 +303,11 @@ async fn neighbours() -> Done {
 }
 
 fn files() -> Done {
-    for path in ["/usr/scandrill-was-here", "/var/scandrill-was-here", "/scandrill-was-here"] {
+    for path in READ_ONLY {
         assert!(fs::write(path, "").is_err(), "{path}");
     }
+    // Where daemons lie over it, the case has a /var of its own.
+    drop(fs::write(MAYBE_OWN, ""));
     for path in ["/etc/sysctl.conf", "/etc/alternatives/mine", "/run/mine", "/tmp/mine", "/var/log/mine"] {
         let made = Path::new(path).with_extension("new");
         fs::write(&made, "mine").map_err(|error| format!("{path}: {error}"))?;
@@ -309,6 +317,18 @@ fn files() -> Done {
     assert!(fs::read_to_string("/proc/1/cmdline")?.starts_with("scandrill-lab\0"));
     assert_eq!(fs::read_to_string("/proc/sys/kernel/hostname")?.trim(), "scandrill");
     Ok(())
+}
+
+async fn unpacked() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let greeting = shell("unpacked; echo changed > /etc/unpacked/greeting; unpacked");
+    let told = lab.host("red")?.output(&greeting, None, PATIENCE).await?;
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "hello\nchanged\n");
+    for path in ["/etc/unpacked/mine", "/var/lib/unpacked/mine", "/var/log/unpacked/mine"] {
+        fs::write(path, "mine").map_err(|error| format!("{path}: {error}"))?;
+    }
+    assert!(fs::write("/usr/bin/unpacked", "").is_err());
+    Ok(lab.remove().await?)
 }
 
 fn back_ends() -> Done {
