@@ -118,6 +118,9 @@ impl Layer for Fail2ban {
             Ok::<_, DefenseError>(Step::WriteFile { path: format!("/etc/fail2ban/{path}"), text })
         };
         let mut steps = vec![write("fail2ban.local", rules_file!("fail2ban/fail2ban.local"))?];
+        if settings.word("blocktype") == "drop" && settings.word("action") != "nftables" {
+            steps.push(write("action.d/iptables.local", rules_file!("fail2ban/iptables.local"))?);
+        }
         if settings.word("jail") == "manual" {
             steps.push(write("jail.local", rules_file!("fail2ban/manual.local"))?);
         } else {
