@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use scandrill_model::CommandLine;
 
 use super::process::Process;
-use super::{CONTROL, Record};
+use super::{CONTROL, Record, SCRIPTS};
 use crate::command::{HOST_VARIABLE, NOBODYS, environment, found};
 use crate::error::{During, LabError};
 use crate::wait;
@@ -27,12 +27,15 @@ const USAGE: i32 = 2;
 
 /// Obeys and exits, where this process was started as a daemon's script; else it returns at once.
 pub(crate) fn dispatch() {
-    if fs::read_link("/proc/self/exe").ok().as_deref() != Some(Path::new(CONTROL)) {
+    let mut args = env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let script = args.next().unwrap_or_default();
+    // By its path, too: of a binary that was built anew meanwhile, the link says something else.
+    let by_link = || fs::read_link("/proc/self/exe").is_ok_and(|path| path == Path::new(CONTROL));
+    if Path::new(&script).parent() != Some(Path::new(SCRIPTS)) && !by_link() {
         return;
     }
-    let mut args = env::args().chain(std::iter::repeat_n(String::new(), 2));
-    let (script, order) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
     let name = script.rsplit('/').next().unwrap_or_default();
+    let order = args.next().unwrap_or_default();
     let done = Record::read(name).and_then(|record| record.obey(&order));
     exit(done.unwrap_or_else(|error| {
         say(&mut io::stderr(), &error.to_string());
