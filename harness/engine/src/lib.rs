@@ -22,7 +22,7 @@ pub use dry_run::dry_run;
 pub use oracle::{Judgement, judge, skipped};
 pub use plan::{
     CanaryPlan, ClaimPlan, ControlPlan, CounterPlan, FloodPlan, GreenPlan, LookPlan, OperatorPlan, Plan,
-    ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, foreign_commands, plan, possible_states,
+    EDGE, EdgePlan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, foreign_commands, plan, possible_states,
 };
 pub use run::{Job, Trouble, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};

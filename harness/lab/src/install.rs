@@ -16,11 +16,11 @@ use crate::{daemon, loader, offload, script, standin, sysctl};
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Takes everything off that rules can put in: nftables (and with it iptables-nft), both legacy families, sets. A file
-/// below /proc has no size, so only reading it tells whether it is empty.
+/// Takes everything off that rules can put in: nftables (and with it iptables-nft), both legacy families, sets; but for
+/// the lab's own translation. A file below /proc has no size, so only reading it tells whether it is empty.
 const CLEAR: &str = r#"# empty the firewall
 set -e -o pipefail
-nft flush ruleset
+nft list tables | sed '/ scandrill-forwarding$/d; s/^/delete /' | nft -f -
 for family in ip ip6; do
     for table in $(cat "/proc/net/${family}_tables_names" 2> /dev/null || true); do
         tables() { "${family}tables-legacy" -t "$table" "$@"; }

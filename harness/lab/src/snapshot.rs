@@ -8,6 +8,7 @@ use scandrill_model::{CommandLine, Step};
 use serde_json::Value;
 
 use crate::error::LabError;
+use crate::forwarding::is_of_forwarding;
 use crate::host::Host;
 use crate::owned::Owned;
 use crate::standin::{REAL, words};
@@ -176,8 +177,8 @@ fn beyond<'a>(other: &'a [String], lines: &'a [String]) -> impl Iterator<Item = 
     })
 }
 
-/// nftables objects, one a line, without handles, counts and the contents of sets, and without a loss on a link, which
-/// is no part of a defense, nor what a daemon owns.
+/// nftables objects, one a line, without handles, counts and the contents of sets, and without what is no part
+/// of a defense: a loss on a link, and the lab's own translation; nor what a daemon owns.
 fn nft_objects(json: &str, owned: &Owned) -> Vec<String> {
     let Ok(mut ruleset) = serde_json::from_str::<Value>(json) else { return vec![json.to_owned()] };
     let Some(objects) = ruleset.get_mut("nftables").and_then(Value::as_array_mut) else { return Vec::new() };
@@ -186,7 +187,7 @@ fn nft_objects(json: &str, owned: &Owned) -> Vec<String> {
         let Some((kind, body)) = object.as_object_mut().and_then(|object| object.iter_mut().next()) else {
             continue;
         };
-        if kind != "metainfo" && !loss::is_of_loss(kind, body) && !owned.has_object(kind, body) {
+        if kind != "metainfo" && !loss::is_of_loss(kind, body) && !is_of_forwarding(kind, body) && !owned.has_object(kind, body) {
             let kind = kind.clone();
             tidy(body, &kind);
             lines.push(format!("{kind} {body}"));

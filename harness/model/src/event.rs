@@ -82,6 +82,8 @@ pub enum What {
     },
     /// The defense was read back from the kernel and compared with a reference install.
     ReadBack {
+        /// Whose.
+        host: String,
         /// When.
         moment: Moment,
         /// Rules, sets and values that were looked at.

@@ -144,6 +144,10 @@ impl From<PerMille> for u16 {
     }
 }
 
+/// The nftables table, of the family `inet`, by which a host of a lab translates addresses. It is the lab's: what takes a
+/// defense off leaves it where it is, and it is no part of what is read back.
+pub const FORWARDING_TABLE: &str = "scandrill-forwarding";
+
 /// What a listener does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[derive(Serialize, Deserialize, JsonSchema, Display, EnumString)]

@@ -28,7 +28,7 @@ pub use expectation::{
 };
 pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{
-    HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
+    FORWARDING_TABLE, HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
     Speaks, SysctlPlan, Wire,
 };
 pub use port::{PortError, PortSet, Protocol};

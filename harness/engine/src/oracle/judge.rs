@@ -9,10 +9,10 @@ use scandrill_scanners::Sources;
 
 use super::compare;
 use super::load;
-use super::observations::Observations;
+use super::observations::{Observations, ReadBackSeen};
 use super::operator;
 use super::view::{ScanView, disagreements};
-use crate::plan::{Plan, RedPlan, silent_by_nature};
+use crate::plan::{Plan, RedPlan, TARGET, silent_by_nature};
 use crate::scenario::Prediction;
 
 /// What a case came to.
@@ -156,17 +156,7 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
         broken.push(format!("the capture at {host} lost {dropped} packets"));
     }
     for read_back in &seen.read_backs {
-        let when = read_back.moment;
-        broken.extend(
-            read_back.differences.iter().map(|what| format!("the defense as read back {when}: {what}")),
-        );
-        // Who changes a defense may take all of it away; the reference knows.
-        let may_be_gone = plan.changes() && when == Moment::After;
-        if plan.defended && read_back.items == 0 && !may_be_gone {
-            broken.push(format!(
-                "read back {when}, the defense is not there: no rule, set or parameter of it is in the kernel"
-            ));
-        }
+        broken.extend(defense_amiss(plan, read_back));
     }
     broken.extend(canary_failures(plan, seen));
     broken.extend(clients_without_control(plan, seen));
@@ -174,6 +164,24 @@ fn broken_preconditions(plan: &Plan, seen: &Observations) -> Vec<String> {
         broken.extend(missing_steps(plan, seen));
     }
     broken
+}
+
+/// What is amiss with a defense as it was read back. That of an edge is named as such.
+fn defense_amiss(plan: &Plan, read_back: &ReadBackSeen) -> Vec<String> {
+    let (host, when) = (read_back.host.as_str(), read_back.moment);
+    let whose = if host == TARGET { String::new() } else { format!(" of the {host}") };
+    let differences = read_back.differences.iter();
+    let mut amiss: Vec<String> =
+        differences.map(|what| format!("the defense{whose} as read back {when}: {what}")).collect();
+    // Who changes a defense may take all of it away; the reference knows.
+    let may_be_gone = plan.changes(host) && when == Moment::After;
+    let defended = plan.sides().into_iter().any(|side| side.host == host && side.defended);
+    if defended && read_back.items == 0 && !may_be_gone {
+        amiss.push(format!(
+            "read back {when}, the defense{whose} is not there: no rule, set or parameter of it is in the kernel"
+        ));
+    }
+    amiss
 }
 
 /// A client that is not served shows nothing where it was not served without the defense either.
@@ -207,7 +215,10 @@ fn canary_failures(plan: &Plan, seen: &Observations) -> Vec<String> {
 fn missing_steps(plan: &Plan, seen: &Observations) -> Vec<String> {
     let mut missing = Vec::new();
     for moment in [Moment::Before, Moment::After] {
-        if !seen.read_backs.iter().any(|read_back| read_back.moment == moment) {
+        let read_back = |host: &str| {
+            seen.read_backs.iter().any(|read_back| read_back.moment == moment && read_back.host == host)
+        };
+        if plan.sides().iter().any(|side| !read_back(side.host)) {
             missing.push(format!("nobody read the defense back {moment}"));
         }
     }
@@ -233,7 +244,7 @@ fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<
         missed: &scan.missed,
         cells: scan.cells.as_ref()?,
         control: seen.control_answered(&red.name).intersection(&red.scan.ports),
-        silent: silent_by_nature(&red.scan, plan.services()),
+        silent: silent_by_nature(&red.scan, &plan.met_by(technique)),
         answers_to: (red.scan.evasion.sources == Sources::Spoofed).then_some(red.scan.source),
         served: plan.served(technique),
         seen,

@@ -93,6 +93,8 @@ pub struct RunSeen {
 /// One reading back of the defense.
 #[derive(Clone, Debug)]
 pub struct ReadBackSeen {
+    /// Whose.
+    pub host: String,
     /// When.
     pub moment: Moment,
     /// Rules, sets and values that were looked at.
@@ -166,9 +168,9 @@ impl Observations {
             What::ControlRequest { actor, failure } => {
                 self.control_requests.insert(actor.clone(), failure.clone());
             }
-            What::ReadBack { moment, items, differences } => {
-                let differences = differences.clone();
-                self.read_backs.push(ReadBackSeen { moment: *moment, items: *items, differences });
+            What::ReadBack { host, moment, items, differences } => {
+                let (host, differences) = (host.clone(), differences.clone());
+                self.read_backs.push(ReadBackSeen { host, moment: *moment, items: *items, differences });
             }
             What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
             What::Scan { actor, result, took, .. } => {

@@ -2,6 +2,8 @@
 //! each host has two routed prefixes that its kernel does not own: one for its actor, so that no reset of that
 //! kernel meets the scanner's replies, and one for the witnesses (control, canary, fresh sources), so that a
 //! defense that bans a whole prefix does not take them for the actor. An actor with many sources has one more.
+//! Where an edge stands before the target, the edge is on that link, and 198.18.1.0/24 and fd00:198:18:1::/64 are the
+//! link between the two.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,13 +11,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use scandrill_model::Family;
 
-use crate::scenario::{Flood, Red, Scenario, Sender};
+use crate::scenario::{Flood, Forwards, Red, Scenario, Sender};
 
 /// The attacked host's name.
 pub const TARGET: &str = "target";
 
 /// The scratch namespace into which the defense is installed a second time, to compare the two.
 pub const REFERENCE: &str = "reference";
+
+/// The host between the others and the target, where there is one.
+pub const EDGE: &str = "edge";
+
+/// As [`REFERENCE`], for the edge's defense.
+pub const EDGE_REFERENCE: &str = "edge-reference";
 
 /// Where the canary is sent from when all actors are at home on the target.
 const WITNESS: &str = "witness";
@@ -32,12 +40,38 @@ enum Routed {
 /// The addresses of one lab's hosts.
 #[derive(Clone, Debug)]
 pub struct AddressPlan {
-    /// The target is the first, then the actors', then zombies.
+    /// The first faces all others: the target, or the edge before it. Then the actors', then zombies.
     hosts: Vec<HostAddresses>,
-    /// How many of them are the target's or an actor's.
+    /// How an edge forwards, where there is one.
+    forwards: Option<Forwards>,
+    /// How many of the hosts face the others or are an actor's.
     actors: usize,
     /// The prefixes of actors that have many sources, by their names; none where there is no room.
     pools: BTreeMap<String, Option<[IpNet; 2]>>,
+}
+
+/// The two ends of the link between an edge and its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InnerEnd {
+    /// The target's.
+    Target,
+    /// The edge's.
+    Edge,
+}
+
+impl InnerEnd {
+    fn number(self) -> u16 {
+        match self {
+            Self::Target => 1,
+            Self::Edge => 254,
+        }
+    }
+
+    /// Its Ethernet address: as those on the other link, with that link's number.
+    pub fn mac(self) -> [u8; 6] {
+        let [.., number] = self.number().to_be_bytes();
+        [0x02, 0, 0, 0, 1, number]
+    }
 }
 
 /// One host in the plan.
@@ -56,11 +90,14 @@ pub struct HostAddresses {
 }
 
 impl AddressPlan {
-    /// Numbers the hosts: the target, then the actors' in the order of the file, then zombies.
+    /// Numbers the hosts: the target or its edge, then the actors' in the order of the file, then zombies.
     pub fn of(scenario: &Scenario) -> Self {
-        let mut names = vec![TARGET];
+        let forwards = scenario.edge.as_ref().map(|edge| edge.forwards);
+        let face = if forwards.is_some() { EDGE } else { TARGET };
+        let mut names = vec![face];
         let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
-        add_new(&mut names, scenario.actors().into_iter().map(|actor| actor.host));
+        let works = scenario.actors().into_iter().map(|actor| actor.host);
+        add_new(&mut names, works.filter(|host| *host != TARGET));
         if names.len() == 1 {
             names.push(WITNESS);
         }
@@ -78,10 +115,10 @@ impl AddressPlan {
                 .flatten()
                 .collect(),
         };
-        Self { hosts: (1..=250).zip(names).map(host).collect(), actors, pools }
+        Self { hosts: (1..=250).zip(names).map(host).collect(), forwards, actors, pools }
     }
 
-    /// All hosts, the target first.
+    /// All hosts on the link, the one that faces the others first.
     pub fn hosts(&self) -> &[HostAddresses] {
         &self.hosts
     }
@@ -100,14 +137,38 @@ impl AddressPlan {
         &self.find(host).interface
     }
 
-    /// The target's address.
-    pub fn target(&self, family: Family) -> IpAddr {
-        self.link(TARGET, family)
+    /// The host that faces the others: the target, or the edge before it.
+    pub fn face(&self) -> &HostAddresses {
+        &self.hosts[0]
     }
 
-    /// The target's Ethernet address.
-    pub fn target_mac(&self) -> [u8; 6] {
-        self.hosts[0].mac()
+    /// How an edge before the target forwards; `None` where the target stands alone.
+    pub fn forwards(&self) -> Option<Forwards> {
+        self.forwards
+    }
+
+    /// The address that scans and clients ask: the target's own, or that of the edge which forwards what comes there.
+    pub fn asked(&self, family: Family) -> IpAddr {
+        match self.forwards {
+            None | Some(Forwards::Route) => self.target(family),
+            Some(Forwards::Nat | Forwards::Haproxy | Forwards::Nginx) => self.face().link(family).addr(),
+        }
+    }
+
+    /// The target's own address.
+    pub fn target(&self, family: Family) -> IpAddr {
+        match self.forwards {
+            None => self.face().link(family).addr(),
+            Some(_) => self.within_edge(family, InnerEnd::Target).addr(),
+        }
+    }
+
+    /// An end's address on the link between the edge and the target, with that link's prefix.
+    pub fn within_edge(&self, family: Family, end: InnerEnd) -> IpNet {
+        let face = self.face();
+        // The prefix of an actor on the host that faces the others, who has none.
+        let length = face.prefix(Routed::Actor, family).prefix_len();
+        IpNet::new_assert(face.within(Routed::Actor, family, end.number()), length)
     }
 
     /// The Ethernet address of a host.
@@ -156,7 +217,7 @@ impl AddressPlan {
         Some(if family == Family::V4 { v4 } else { v6 })
     }
 
-    /// Whether the target answers `address` by way of `host`.
+    /// Whether what answers sends to `address` by way of `host`.
     pub fn reaches(&self, host: &str, address: IpAddr) -> bool {
         let host = self.find(host);
         let link = [Family::V4, Family::V6].iter().any(|&family| host.link(family).addr() == address);
@@ -209,7 +270,7 @@ impl HostAddresses {
         }
     }
 
-    /// Everything that the target routes by way of this host's link address.
+    /// Everything that the target, or the edge before it, routes by way of this host's link address.
     pub fn routed_prefixes(&self) -> impl Iterator<Item = IpNet> {
         self.own_prefixes().into_iter().chain(self.extra.clone())
     }

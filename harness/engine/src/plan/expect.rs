@@ -9,19 +9,21 @@ use scandrill_model::{
 use scandrill_scanners::{Evasion, ScanPlan, Sources};
 use strum::IntoEnumIterator;
 
-use crate::scenario::{Green, Prediction, Red, Scenario, Sender};
+use crate::scenario::{Green, Prediction, Red, Scenario, Sender, met_by};
 
 /// Place, what is wrong, what would be right.
 pub type Unobservable = (Range<usize>, String, Option<String>);
 
 /// Checks each red actor's expectation and the claim's prediction.
 pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
+    let faced = scenario.faced();
+    let met = |red: &Red| met_by(red.technique, scenario.forwards(), &faced);
     for red in &scenario.reds {
         check_covered(red)?;
-        check_red(red, &red.expect, &scenario.target.services)?;
+        check_red(red, &red.expect, &met(red))?;
     }
     for green in &scenario.greens {
-        check_client(green, &scenario.target.services)?;
+        check_client(green, &faced)?;
     }
     let claim = scenario.claim.as_ref();
     let predicted = claim.and_then(|claim| match &claim.predicts {
@@ -30,7 +32,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         }
         Prediction::Green(_) | Prediction::Operator(_) | Prediction::Counter(_) => None,
     });
-    predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &scenario.target.services))
+    predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &met(red)))
 }
 
 /// A client needs a service that speaks its language; a line over TCP any service answers somehow.

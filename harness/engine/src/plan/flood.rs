@@ -79,7 +79,7 @@ impl Planner<'_> {
             prefix,
             first_source,
             sources,
-            target: self.addresses.target(self.case.family),
+            target: self.addresses.asked(self.case.family),
             port: flood.port,
             count: if let Amount::Packets(count) = flood.amount { count } else { 0 },
             interval: flood.interval,
@@ -107,7 +107,9 @@ impl Planner<'_> {
             let message = format!("there are {flows} handshakes from {sources} sources, and no more");
             return bad(message, "add `sources`".to_owned());
         }
-        let service = self.scenario.target.service(Protocol::Tcp, flood.port);
+        let faced = self.scenario.faced();
+        let mut of_tcp = faced.iter().filter(|service| service.protocol == Protocol::Tcp);
+        let service = of_tcp.find(|service| service.port == flood.port);
         let accepts = service.is_some_and(|service| service.kind != ServiceKind::Deferred);
         if accepts && !matches!(flood.amount, Amount::Packets(0..=OPEN_MAX)) {
             let message = format!("the server on tcp/{} would accept each of these connections", flood.port);

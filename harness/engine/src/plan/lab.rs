@@ -7,8 +7,16 @@ use scandrill_model::{
     Family, HostPlan, InterfacePlan, LabPlan, PerMille, RoutePlan, Segment, Step, SysctlPlan, Wire,
 };
 
-use super::address::{AddressPlan, HostAddresses, REFERENCE, TARGET};
-use crate::scenario::Scenario;
+use super::address::{
+    AddressPlan, EDGE, EDGE_REFERENCE, HostAddresses, InnerEnd, REFERENCE, TARGET,
+};
+use super::edge;
+use crate::scenario::{Forwards, Scenario};
+
+const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+/// The edge's interface on the link to its target.
+const EDGE_INSIDE: &str = "eth1";
 
 /// Kernel parameters of every host. Those below `conf` would otherwise come from the machine.
 const EVERYWHERE: [(&str, &str, &str); 14] = [
@@ -32,8 +40,11 @@ const EVERYWHERE: [(&str, &str, &str); 14] = [
     ("net.ipv4.ping_group_range", "0 0", "an ordinary client pings without a raw socket"),
 ];
 
-/// Kernel parameters of the target before its defense is in.
-const TARGET_ONLY: [(&str, &str, &str); 7] = [
+/// Those of them that an edge has otherwise.
+const FORWARDING: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+
+/// Kernel parameters of the target, and of an edge before it, before their defenses are in.
+const ANSWERING: [(&str, &str, &str); 7] = [
     ("net.ipv4.icmp_ratelimit", "0", "every closed UDP port answers; the kernel's limit would fake silence"),
     ("net.ipv4.icmp_ratemask", "0", "takes the global bucket away as well"),
     ("net.ipv6.icmp.ratelimit", "0", "as for IPv4"),
@@ -55,29 +66,59 @@ pub fn kernel_icmp() -> Vec<Step> {
     .into()
 }
 
-/// Lays out the lab: the target and the actors' hosts on one link, and the reference beside it. `owned` are further
-/// addresses that a host's kernel answers for, because a client or nmap sends from them.
+/// Lays out the lab: the target and the actors' hosts on one link, and the reference beside it. An edge takes the target's
+/// place on that link, and has another one to the target, and a reference of its own. `owned` are further addresses that a
+/// host's kernel answers for, because a client or nmap sends from them.
 pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr)]) -> LabPlan {
     let mut hosts: Vec<HostPlan> =
         addresses.hosts().iter().map(|host| host_plan(scenario, addresses, host)).collect();
-    let reference = HostPlan { name: REFERENCE.to_owned(), ..hosts[0].clone() };
-    hosts.push(HostPlan { services: Vec::new(), programs: Vec::new(), routes: Vec::new(), ..reference });
     let interfaces: Vec<InterfacePlan> =
         addresses.hosts().iter().map(|host| interface(host, owned, scenario.loss)).collect();
     let wire = if interfaces.len() == 2 { Wire::Veth } else { Wire::Bridge };
-    let alone = InterfacePlan {
-        host: REFERENCE.to_owned(),
-        name: scenario.target.interface.clone(),
-        mac: addresses.target_mac(),
-        ..InterfacePlan::default()
-    };
-    let segments =
-        vec![Segment { wire, interfaces }, Segment { wire: Wire::Bridge, interfaces: vec![alone] }];
+    let mut segments = vec![Segment { wire, interfaces }];
+    let mut references = vec![(TARGET, REFERENCE)];
+    if addresses.forwards().is_some() {
+        hosts.push(behind(scenario, addresses));
+        segments.push(inner_link(scenario, addresses));
+        references.push((EDGE, EDGE_REFERENCE));
+    }
+    for (of, name) in references {
+        let alike = hosts.iter().find(|host| host.name == of).cloned().unwrap_or_default();
+        let (services, programs, routes) = (Vec::new(), Vec::new(), Vec::new());
+        hosts.push(HostPlan { name: name.to_owned(), services, programs, routes, ..alike });
+        segments.extend(alone(&segments, of, name));
+    }
     LabPlan { hosts, segments }
 }
 
+/// Interfaces like those of a host, each alone on its link and without addresses.
+fn alone(segments: &[Segment], of: &str, host: &str) -> Vec<Segment> {
+    let own = segments.iter().flat_map(|segment| &segment.interfaces).filter(|interface| interface.host == of);
+    let alone = |like: &InterfacePlan| InterfacePlan {
+        host: host.to_owned(),
+        name: like.name.clone(),
+        mac: like.mac,
+        ..InterfacePlan::default()
+    };
+    own.map(|like| Segment { wire: Wire::Bridge, interfaces: vec![alone(like)] }).collect()
+}
+
+/// The link between the edge and the target.
+fn inner_link(scenario: &Scenario, addresses: &AddressPlan) -> Segment {
+    let end = |host: &str, interface: &str, end: InnerEnd| InterfacePlan {
+        host: host.to_owned(),
+        name: interface.to_owned(),
+        mac: end.mac(),
+        addresses: BOTH.map(|family| addresses.within_edge(family, end)).into(),
+        ..InterfacePlan::default()
+    };
+    let interfaces =
+        vec![end(EDGE, EDGE_INSIDE, InnerEnd::Edge), end(TARGET, &scenario.target.interface, InnerEnd::Target)];
+    Segment { wire: Wire::Veth, interfaces }
+}
+
 fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)], loss: PerMille) -> InterfacePlan {
-    let links = [host.link(Family::V4), host.link(Family::V6)];
+    let links = BOTH.map(|family| host.link(family));
     let further = owned
         .iter()
         .filter(|(name, address)| *name == host.name && links.iter().all(|link| link.addr() != *address));
@@ -91,43 +132,76 @@ fn interface(host: &HostAddresses, owned: &[(&str, IpAddr)], loss: PerMille) -> 
 }
 
 fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses) -> HostPlan {
-    let mut sysctls: Vec<SysctlPlan> = EVERYWHERE.into_iter().map(sysctl).collect();
-    let is_target = host.name == TARGET;
+    let answers = host.name == addresses.face().name;
     let is_zombie = scenario.reds.iter().any(|red| red.zombie.as_ref() == Some(&host.name));
-    if is_target {
-        sysctls.extend(TARGET_ONLY.into_iter().map(sysctl));
+    let mut routes = if answers || is_zombie { routes(addresses, host) } else { Vec::new() };
+    if addresses.forwards() == Some(Forwards::Route) && !answers {
+        routes.extend(BOTH.map(|family| RoutePlan {
+            to: addresses.within_edge(family, InnerEnd::Target).trunc(),
+            via: addresses.face().link(family).addr(),
+        }));
     }
-    let from_file = if is_target {
-        Some(&scenario.target.sysctls)
-    } else {
-        scenario.hosts.get(&host.name).map(|settings| &settings.sysctls)
-    };
-    let why = "the scenario says so".to_owned();
-    sysctls.extend(from_file.into_iter().flatten().map(|(key, value)| SysctlPlan {
-        key: key.clone(),
-        value: value.clone(),
-        why: why.clone(),
-    }));
     HostPlan {
         name: host.name.clone(),
-        sysctls,
-        routes: if is_target || is_zombie { routes(addresses, host) } else { Vec::new() },
+        sysctls: sysctls(scenario, addresses, &host.name),
+        routes,
         answers_for: Vec::new(),
-        services: if is_target { scenario.target.services.clone() } else { Vec::new() },
+        services: if host.name == TARGET { scenario.target.services.clone() } else { Vec::new() },
+        programs: programs(scenario, addresses, &host.name),
+    }
+}
+
+/// The target behind its edge, by which it answers everybody.
+fn behind(scenario: &Scenario, addresses: &AddressPlan) -> HostPlan {
+    let links = BOTH.map(|family| addresses.face().link(family).trunc());
+    let others = addresses.hosts()[1..].iter().flat_map(HostAddresses::routed_prefixes);
+    let via = |to: &IpNet| addresses.within_edge(Family::of(to.network()), InnerEnd::Edge).addr();
+    HostPlan {
+        name: TARGET.to_owned(),
+        sysctls: sysctls(scenario, addresses, TARGET),
+        routes: links.into_iter().chain(others).map(|to| RoutePlan { to, via: via(&to) }).collect(),
+        answers_for: Vec::new(),
+        services: scenario.target.services.clone(),
         programs: Vec::new(),
     }
+}
+
+/// What makes an edge forward.
+fn programs(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<Step> {
+    let edge = scenario.edge.as_ref().filter(|_| host == EDGE);
+    edge.map_or_else(Vec::new, |edge| edge::programs(edge, &scenario.target.services, addresses))
+}
+
+fn sysctls(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<SysctlPlan> {
+    let mut sysctls: Vec<SysctlPlan> = EVERYWHERE.into_iter().map(sysctl).collect();
+    let of_packets = matches!(addresses.forwards(), Some(Forwards::Route | Forwards::Nat));
+    if host == EDGE && of_packets {
+        let forwarding = sysctls.iter_mut().filter(|sysctl| FORWARDING.contains(&sysctl.key.as_str()));
+        forwarding.for_each(|sysctl| {
+            "1".clone_into(&mut sysctl.value);
+            "the edge forwards packets".clone_into(&mut sysctl.why);
+        });
+    }
+    if host == TARGET || host == EDGE {
+        sysctls.extend(ANSWERING.into_iter().map(sysctl));
+    }
+    let of_host = scenario.hosts.get(host).map(|settings| &settings.sysctls);
+    let from_file = if host == TARGET { Some(&scenario.target.sysctls) } else { of_host };
+    let why = "the scenario says so";
+    sysctls.extend(from_file.into_iter().flatten().map(|(key, value)| sysctl((key, value, why))));
+    sysctls
 }
 
 fn sysctl((key, value, why): (&str, &str, &str)) -> SysctlPlan {
     SysctlPlan { key: key.to_owned(), value: value.to_owned(), why: why.to_owned() }
 }
 
-/// The target, and a zombie, answer each routed prefix by way of its host's link address.
+/// The target or its edge, and a zombie, answer each routed prefix by way of its host's link address.
 fn routes(addresses: &AddressPlan, of: &HostAddresses) -> Vec<RoutePlan> {
     let via = |host: &HostAddresses, to: &ipnet::IpNet| host.link(Family::of(to.network())).addr();
     let of_host = |host: &HostAddresses| {
         host.routed_prefixes().map(|to| RoutePlan { to, via: via(host, &to) }).collect::<Vec<_>>()
     };
-    let others = addresses.hosts().iter().filter(|host| host.name != TARGET && host.name != of.name);
+    let others = addresses.hosts()[1..].iter().filter(|host| host.name != of.name);
     others.flat_map(of_host).collect()
 }

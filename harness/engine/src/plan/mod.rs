@@ -2,6 +2,7 @@
 //! rule, actor and expectation; nothing is decided later.
 
 mod address;
+mod edge;
 mod expect;
 mod flood;
 mod lab;
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use scandrill_defenses::lint::{Finding, V6_TWIN_MISSING, lint};
-use scandrill_defenses::{Site, rules};
+use scandrill_defenses::{LayerSpec, Site, rules};
 use scandrill_model::{
     Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
     ServicePlan, Speaks, Step, Technique,
@@ -22,14 +23,15 @@ use scandrill_scanners::{Detect, Evasion, Foreign, Nic, ScanPlan, SourceOwner, S
 use serde::{Deserialize, Serialize};
 
 use self::address::AddressPlan;
-pub use self::address::{REFERENCE, TARGET};
+pub use self::address::{EDGE, REFERENCE, TARGET};
+pub use self::edge::{EdgePlan, SidePlan};
 pub use self::expect::{possible_states, silent_by_nature};
 pub use self::flood::{CounterPlan, FloodPlan};
 pub use self::operator::{LIMIT_MS as OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::actor::drive::is_worth_a_table;
-use crate::bad_file::BadFile;
+use crate::bad_file::{BadFile, SourceFile};
 use crate::case::Case;
-use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Scanner, Scenario};
+use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Scanner, Scenario, met_by};
 
 /// Everything one case does.
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing, to another reader")]
@@ -47,9 +49,13 @@ pub struct Plan {
     pub backend: Backend,
     /// Hosts, links, addresses, routes, services.
     pub lab: LabPlan,
-    /// The attacked host's address in this family.
+    /// The address that is asked, in this family: the attacked host's, or its edge's.
     pub target: IpAddr,
-    /// The defense, in order.
+    /// The host between the others and the attacked one.
+    pub edge: Option<EdgePlan>,
+    /// The listeners that are met there.
+    pub faced: Vec<ServicePlan>,
+    /// The attacked host's defense, in order.
     pub steps: Vec<Step>,
     /// Whether the file names a defense that must change the kernel's state.
     pub defended: bool,
@@ -93,30 +99,28 @@ impl Plan {
         self.lab.host(TARGET).map_or(&[], |host| &host.services)
     }
 
-    /// Whether an administrator changes the target's rules or sets, once the defense is in.
-    pub fn changes(&self) -> bool {
-        self.operators.iter().any(|operator| operator.changes)
-    }
-
-    /// Whether there may be anything to read back: a defense, or what somebody did.
-    pub fn is_read_back(&self) -> bool {
-        !self.steps.is_empty() || !self.operators.is_empty()
-    }
 
     /// Roughly how long the case takes, to begin the longest first.
     pub fn expected_duration(&self) -> Millis {
         Millis(paced(&self.reds, &self.greens, &self.floods))
     }
 
-    /// The scanned ports on which a listener of `technique`'s protocol waits.
+    /// The ports on which a listener of `technique`'s protocol is met.
     pub fn served(&self, technique: Technique) -> PortSet {
-        served(self.services(), technique)
+        let met = self.met_by(technique);
+        let same = met.iter().filter(|service| service.protocol == technique.protocol());
+        same.map(|service| service.port).collect()
     }
-}
 
-fn served(services: &[ServicePlan], technique: Technique) -> PortSet {
-    let same = |service: &&ServicePlan| service.protocol == technique.protocol();
-    services.iter().filter(same).map(|service| service.port).collect()
+    /// The listeners that a technique's probes meet.
+    pub fn met_by(&self, technique: Technique) -> Vec<ServicePlan> {
+        met_by(technique, self.edge.as_ref().map(|edge| edge.forwards), &self.faced)
+    }
+
+    /// The host that faces the others.
+    pub fn face(&self) -> &str {
+        self.edge.as_ref().map_or(TARGET, |_| EDGE)
+    }
 }
 
 /// Where packets are made and seen.
@@ -128,7 +132,7 @@ pub struct Vantage {
     pub interface: String,
     /// That interface's Ethernet address.
     pub mac: [u8; 6],
-    /// The target's Ethernet address.
+    /// The Ethernet address of the target, or of the edge before it.
     pub next_hop: [u8; 6],
     /// Addresses of others that packets go to, such as a zombie, each with its Ethernet address.
     pub neighbours: Vec<(IpAddr, [u8; 6])>,
@@ -272,15 +276,18 @@ impl Planner<'_> {
         let floods = scenario.floods.iter().enumerate().map(|(index, flood)| self.flood(index, flood));
         let floods = floods.collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
+        let (edge, of_edge) = self.edge()?;
         let operators = self.operators(&reds, &greens);
-        let needs = needs(&steps.1, &reds, scenario, self.case.backend);
         let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
         let lab = lab::plan(scenario, &self.addresses, &owned);
-        let programs = lab.hosts.iter().flat_map(|host| &host.programs);
-        let starting = daemons(programs.chain(&steps.0));
+        let programs: Vec<Step> = lab.hosts.iter().flat_map(|host| host.programs.clone()).collect();
+        let starting =
+            daemons(programs.iter().chain(&steps.0).chain(edge.iter().flat_map(|edge| &edge.steps)));
+        let of_steps: Vec<Need> = [steps.1, of_edge, scandrill_defenses::needs(&programs)].concat();
+        let needs = needs(&of_steps, &reds, scenario, self.case.backend);
         let verdicts = reds.iter().any(|red| red.scanner == Scanner::Builtin && is_worth_a_table(&red.scan));
         let plan = Plan {
             case: self.case.name(),
@@ -288,9 +295,11 @@ impl Planner<'_> {
             seed: self.seed,
             family: self.case.family,
             backend: self.case.backend,
-            target: self.addresses.target(self.case.family),
+            target: self.addresses.asked(self.case.family),
             defended: self.defended(),
-            notes: self.notes(&steps.0),
+            notes: self.all_notes(&steps.0, edge.as_ref()),
+            edge,
+            faced: scenario.faced(),
             steps: steps.0,
             lab,
             needs,
@@ -354,16 +363,27 @@ impl Planner<'_> {
             services: target.services.clone(),
             interface: target.interface.clone(),
         };
-        let stack = scandrill_defenses::stack(&target.defense, &site)
-            .map_err(|error| self.bad(target.defense_span.clone(), error.to_string(), None))?;
+        self.steps_of(&target.defense, &target.defense_span, &target.rules, &site)
+    }
+
+    /// The steps of a host's layers and of its user's own rules, and what they need.
+    fn steps_of(
+        &self,
+        defense: &[LayerSpec],
+        defense_span: &Range<usize>,
+        own: &[SourceFile],
+        site: &Site,
+    ) -> Result<(Vec<Step>, Vec<Need>), BadFile> {
+        let stack = scandrill_defenses::stack(defense, site)
+            .map_err(|error| self.bad(defense_span.clone(), error.to_string(), None))?;
         let (mut steps, needs) = (stack.steps, stack.needs);
-        for file in &target.rules {
+        for file in own {
             let format = rules::detect(&file.name, &file.text).map_err(|error| {
                 let help =
                     Some("iptables-save format, an nft file or a shell script is understood".to_owned());
                 BadFile { file: file.clone(), span: 0..0, message: error.to_string(), help }
             })?;
-            steps.extend(rules::steps(&file.name, &file.text, format, &site));
+            steps.extend(rules::steps(&file.name, &file.text, format, site));
         }
         let is_read_back = !steps.is_empty() || !self.scenario.operators.is_empty();
         let read_back = if is_read_back { &READ_BACK[..] } else { &[] };
@@ -372,15 +392,22 @@ impl Planner<'_> {
         Ok((steps, needs))
     }
 
+    /// What is found in all rules of the user's own.
+    fn all_notes(&self, of_target: &[Step], edge: Option<&EdgePlan>) -> Vec<String> {
+        let of_edge = edge.zip(self.scenario.edge.as_ref());
+        let of_edge = of_edge.map(|(plan, edge)| self.notes(&plan.steps, &edge.rules));
+        of_edge.into_iter().flatten().chain(self.notes(of_target, &self.scenario.target.rules)).collect()
+    }
+
     /// What is found in the user's own rules, read after the layers that come before them. The layers' own texts are
     /// not spoken of: what each is worth is what scenarios show. Whoever asks about IPv4 alone knows of IPv6.
-    fn notes(&self, steps: &[Step]) -> Vec<String> {
+    fn notes(&self, steps: &[Step], own: &[SourceFile]) -> Vec<String> {
         let scenario = self.scenario;
-        if scenario.target.rules.is_empty() {
+        if own.is_empty() {
             return Vec::new();
         }
         let is_asked = |finding: &Finding| {
-            let is_own = scenario.target.rules.iter().any(|file| file.name == finding.file);
+            let is_own = own.iter().any(|file| file.name == finding.file);
             is_own && (finding.check != V6_TWIN_MISSING || scenario.families.contains(&Family::V6))
         };
         lint(steps).iter().filter(|finding| is_asked(finding)).map(Finding::to_string).collect()
@@ -439,12 +466,12 @@ impl Planner<'_> {
     }
 
     fn tcp_service(&self) -> Option<u16> {
-        let services = &self.scenario.target.services;
+        let services = self.scenario.faced();
         services.iter().find(|service| service.protocol == Protocol::Tcp).map(|service| service.port)
     }
 
     fn one_port(&self, technique: Technique, source: IpAddr, port: u16) -> ScanPlan {
-        let target = self.addresses.target(self.case.family);
+        let target = self.addresses.asked(self.case.family);
         ScanPlan::new(technique, source, target, PortSet::one(port), self.seed ^ u64::from(port))
     }
 
@@ -453,7 +480,7 @@ impl Planner<'_> {
             host: host.to_owned(),
             interface: self.addresses.interface(host).to_owned(),
             mac: self.addresses.mac(host),
-            next_hop: self.addresses.target_mac(),
+            next_hop: self.addresses.face().mac(),
             neighbours: zombies(self.scenario).iter().map(|zombie| self.neighbour(zombie)).collect(),
         }
     }

@@ -7,6 +7,7 @@ use scandrill_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::address::{EDGE, InnerEnd, TARGET};
 use super::{GreenPlan, Planner, RedPlan};
 use crate::bad_file::BadFile;
 use crate::scenario::{Boot, Operator};
@@ -91,11 +92,17 @@ impl Planner<'_> {
 
     /// What commands may name, each as a variable: addresses, and what the case is.
     fn known(&self, reds: &[RedPlan], greens: &[GreenPlan]) -> Vec<String> {
-        let target = ("target", self.addresses.target(self.case.family));
+        let family = self.case.family;
+        let of_edge = [
+            (EDGE, self.addresses.face().link(family).addr()),
+            ("edge-inside", self.addresses.within_edge(family, InnerEnd::Edge).addr()),
+        ];
+        let edge = self.scenario.edge.iter().flat_map(|_| of_edge);
+        let target = (TARGET, self.addresses.target(family));
         let reds = reds.iter().map(|red| (red.name.as_str(), red.scan.source));
         let greens = greens.iter().map(|green| (green.name.as_str(), green.source));
-        let addresses = std::iter::once(target).chain(reds).chain(greens).map(variable);
-        let iptables = if self.case.family == Family::V4 { "iptables" } else { "ip6tables" };
+        let addresses = std::iter::once(target).chain(edge).chain(reds).chain(greens).map(variable);
+        let iptables = if family == Family::V4 { "iptables" } else { "ip6tables" };
         addresses.chain([format!("IPTABLES={iptables}"), format!("TOOL={}", self.case.tool)]).collect()
     }
 }

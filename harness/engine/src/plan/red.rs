@@ -17,7 +17,7 @@ const ZOMBIE_PORT: u16 = 80;
 impl Planner<'_> {
     pub(super) fn red(&self, index: usize, red: &Red) -> Result<RedPlan, BadFile> {
         let (source, sources) = self.sender(red)?;
-        let target = self.addresses.target(self.case.family);
+        let target = self.addresses.asked(self.case.family);
         let seed = self.seed.wrapping_add(index as u64);
         let scan = ScanPlan {
             timing: red.timing,

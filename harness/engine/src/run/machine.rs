@@ -1,5 +1,5 @@
 //! The attacked machine: its services, its kernel log and the captures at its end of the link, which start again when
-//! it boots.
+//! it boots. An edge before it has a kernel log, too: both write to the lab's one /var/log.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ pub struct Machine<'a> {
     services: RefCell<Option<Services>>,
     /// The programs that serve, by host.
     programs: RefCell<BTreeMap<String, Installed>>,
-    kernel_log: RefCell<Option<KernelLog>>,
-    /// What its kernel log has come to.
+    /// The edge's is the first, where there is one.
+    kernel_logs: RefCell<Vec<KernelLog>>,
+    /// What the kernel logs have come to.
     heard: Cell<Heard>,
     watch: Watch,
 }
@@ -32,9 +33,9 @@ impl<'a> Machine<'a> {
         for service in plan.services() {
             log.emit(What::ServiceReady { service: service.to_string() });
         }
-        let kernel_log = RefCell::new(Some(write_log(lab).await?));
+        let kernel_logs = RefCell::new(write_logs(plan, lab).await?);
         let watch = Watch::start(plan, lab).await?;
-        let machine = Self { plan, lab, services, programs, kernel_log, heard: Cell::default(), watch };
+        let machine = Self { plan, lab, services, programs, kernel_logs, heard: Cell::default(), watch };
         for host in &plan.lab.hosts {
             machine.start_programs(host).await?;
         }
@@ -43,11 +44,12 @@ impl<'a> Machine<'a> {
 
     /// Boots it to where its services run and its links are down.
     pub async fn boot(&self) -> Result<(), Trouble> {
-        self.watch.pause().await?;
+        self.watch.pause(self.plan).await?;
         drop(self.services.take());
         let programs = self.programs.borrow_mut().remove(TARGET);
         end_programs(programs).await?;
-        self.end_log().await?;
+        let of_target = self.kernel_logs.borrow_mut().pop();
+        self.end_logs(of_target).await?;
         boot(self.plan, self.lab, TARGET).await?;
         self.watch.resume(self.plan, self.lab).await?;
         let services = serve(self.plan, self.lab).await?;
@@ -55,7 +57,7 @@ impl<'a> Machine<'a> {
         if let Some(target) = self.plan.lab.host(TARGET) {
             self.start_programs(target).await?;
         }
-        self.kernel_log.replace(Some(write_log(self.lab).await?));
+        self.kernel_logs.borrow_mut().push(write_log(self.lab, TARGET).await?);
         Ok(())
     }
 
@@ -64,11 +66,12 @@ impl<'a> Machine<'a> {
         self.lab.connect(&self.plan.lab, TARGET).await.trouble("putting the links up")
     }
 
-    /// Ends programs, the kernel log and the captures. Lines that are missing are no mistake of the case: a kernel's own log loses
-    /// them, too, when it is flooded.
+    /// Ends programs, kernel logs and captures. Lines that are missing are no mistake of the case: a kernel's own log
+    /// loses them, too, when it is flooded.
     pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {
         end_programs(self.programs.take().into_values()).await?;
-        self.end_log().await?;
+        let kernel_logs = self.kernel_logs.take();
+        self.end_logs(kernel_logs).await?;
         let Heard { lines, lost } = self.heard.get();
         if lost > 0 {
             let all = lines + lost;
@@ -86,11 +89,12 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    async fn end_log(&self) -> Result<(), Trouble> {
-        let Some(running) = self.kernel_log.take() else { return Ok(()) };
-        let heard = running.stop().await.trouble("ending the kernel log")?;
-        let before = self.heard.get();
-        self.heard.set(Heard { lines: before.lines + heard.lines, lost: before.lost + heard.lost });
+    async fn end_logs(&self, running: impl IntoIterator<Item = KernelLog>) -> Result<(), Trouble> {
+        for log in running {
+            let heard = log.stop().await.trouble("ending the kernel log")?;
+            let before = self.heard.get();
+            self.heard.set(Heard { lines: before.lines + heard.lines, lost: before.lost + heard.lost });
+        }
         Ok(())
     }
 }
@@ -117,10 +121,18 @@ async fn serve(plan: &Plan, lab: &Lab) -> Result<Services, Trouble> {
     start_services(target, plan.services()).await.trouble("starting services")
 }
 
-/// Starts to write the target's kernel log.
-pub async fn write_log(lab: &Lab) -> Result<KernelLog, Trouble> {
-    let target = lab.host(TARGET).trouble("finding the target")?;
-    KernelLog::start(target).await.trouble("starting the kernel log")
+/// Starts to write the kernel logs of the hosts that have a defense, the target's last.
+pub async fn write_logs(plan: &Plan, lab: &Lab) -> Result<Vec<KernelLog>, Trouble> {
+    let mut logs = Vec::new();
+    for side in plan.sides() {
+        logs.push(write_log(lab, side.host).await?);
+    }
+    Ok(logs)
+}
+
+async fn write_log(lab: &Lab, host: &str) -> Result<KernelLog, Trouble> {
+    let host = lab.host(host).trouble("finding a host")?;
+    KernelLog::start(host).await.trouble("starting the kernel log")
 }
 
 async fn boot(plan: &Plan, lab: &Lab, name: &str) -> Result<(), Trouble> {

@@ -9,7 +9,7 @@ mod watch;
 
 use std::os::fd::OwnedFd;
 
-use scandrill_lab::{Host, Inside, Installed, Lab, Loss, Lost, VerdictSource, clock};
+use scandrill_lab::{Forwarding, Host, Inside, Installed, Lab, Loss, Lost, VerdictSource, clock};
 use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,8 @@ pub use self::log::{Log, Trouble, Troubled};
 pub use self::machine::Machine;
 use crate::actor::drive::builtin;
 use crate::actor::{self, Deed, Stage, green};
-use crate::plan::{CanaryPlan, ControlPlan, Plan, TARGET};
+use crate::plan::{CanaryPlan, ControlPlan, EDGE, Plan, TARGET};
+use crate::scenario::Forwards;
 
 /// What a worker is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,24 +118,47 @@ async fn in_lab(
 /// Control, defense, actors, defense off; gives what the actors did.
 async fn drill<'a>(stage: &'a Stage<'a>) -> Result<Vec<Deed<'a>>, Trouble> {
     let Stage { plan, lab, log, .. } = *stage;
-    let target = lab.host(TARGET).trouble("finding the target")?;
     let zombies = zombies(plan, lab).await?;
     control(plan, lab, log).await?;
-    let limits =
-        scandrill_lab::install(target, &plan.kernel_icmp).await.trouble("putting the ICMP limits back")?;
-    let blue = Blue::install(plan, lab, log).await?;
+    let limits = limits(plan, lab).await?;
+    let forwarding = forwarding(plan, lab).await?;
+    let blue = Blue::install_all(plan, lab, log).await?;
     let attacked = attack(stage, &blue).await;
-    let off = blue.remove(log).await;
+    let off = Blue::remove_all(blue, log).await;
+    if let Some(forwarding) = forwarding {
+        forwarding.check().await.trouble("forwarding")?;
+    }
     let deeds = attacked?;
     off?;
     // A neighbour that the defense kept from answering is still thought dead.
     forget_neighbours(plan, lab).await?;
     canary(plan, lab, log, Moment::Removed).await?;
-    limits.remove().await.trouble("taking the ICMP limits off")?;
+    for limit in limits {
+        limit.remove().await.trouble("taking the ICMP limits off")?;
+    }
     for zombie in zombies {
         zombie.remove().await.trouble("making a zombie an ordinary host again")?;
     }
     Ok(deeds)
+}
+
+/// Puts the kernel's own ICMP limits back, where the scenario keeps them.
+async fn limits(plan: &Plan, lab: &Lab) -> Result<Vec<Installed>, Trouble> {
+    let mut limits = Vec::new();
+    for side in plan.sides() {
+        let installed = scandrill_lab::install(host(lab, side.host)?, &plan.kernel_icmp).await;
+        limits.push(installed.trouble("putting the ICMP limits back")?);
+    }
+    Ok(limits)
+}
+
+/// How an edge translates, which no defense may change.
+async fn forwarding(plan: &Plan, lab: &Lab) -> Result<Option<Forwarding>, Trouble> {
+    let translates = plan.edge.as_ref().is_some_and(|edge| edge.forwards == Forwards::Nat);
+    if !translates {
+        return Ok(None);
+    }
+    Forwarding::read(host(lab, EDGE)?).await.map(Some).trouble("reading how the edge translates")
 }
 
 /// Makes hosts zombies, for idle scans.
@@ -162,7 +186,7 @@ async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn attack<'a>(stage: &'a Stage<'a>, blue: &Blue<'_>) -> Result<Vec<Deed<'a>>, Trouble> {
+async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<'a>>, Trouble> {
     let Stage { plan, lab, log, .. } = *stage;
     canary(plan, lab, log, Moment::Before).await?;
     forget_neighbours(plan, lab).await?;
@@ -178,7 +202,7 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &Blue<'_>) -> Result<Vec<Deed<'a
     let deeds = acted?;
     counted?;
     canary(plan, lab, log, Moment::After).await?;
-    blue.read_back_after(lab, log, &deeds).await?;
+    Blue::read_all_back_after(blue, lab, log, &deeds).await?;
     Ok(deeds)
 }
 
@@ -223,13 +247,15 @@ async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), T
     for on in &plan.lab.hosts {
         programs.extend(machine::start_programs(lab, on).await?);
     }
-    let kernel_log = machine::write_log(lab).await?;
-    let blue = Blue::install(plan, lab, log).await?;
+    let kernel_log = machine::write_logs(plan, lab).await?;
+    let blue = Blue::install_all(plan, lab, log).await?;
     let shell = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
     let ended = host(lab, name)?.interactive(&shell).await.trouble("running the shell");
     drop((services, programs));
     drop(blue);
-    kernel_log.stop().await.trouble("ending the kernel log")?;
+    for log in kernel_log {
+        log.stop().await.trouble("ending the kernel log")?;
+    }
     ended.map(|_| ())
 }
 

@@ -1,4 +1,4 @@
-//! The captures of a case: at the target's end and at every attacker's, from before the first packet to after
+//! The captures of a case: at the end of the target, or of the edge before it, and at every attacker's, from before the first packet to after
 //! the last.
 
 use std::cell::RefCell;
@@ -29,13 +29,13 @@ fn packets(red: &RedPlan) -> usize {
 
 /// Running captures.
 pub struct Watch {
-    /// The target's is the first.
+    /// That of the host which faces the others is the first.
     captures: RefCell<VecDeque<Capture>>,
     /// What was captured at the target's end before it was booted again.
     before: RefCell<Vec<Captured>>,
 }
 
-/// What the captures hold; the target's is the first.
+/// What the captures hold; that of the host which faces the others is the first.
 pub struct Seen {
     captured: Vec<Captured>,
 }
@@ -50,8 +50,11 @@ impl Watch {
         Ok(Self { captures: RefCell::new(captures), before: RefCell::default() })
     }
 
-    /// Stops the target's capture, as its interface is about to go away.
-    pub async fn pause(&self) -> Result<(), Trouble> {
+    /// Stops the target's capture, as its interface is about to go away. That of an edge stays.
+    pub async fn pause(&self, plan: &Plan) -> Result<(), Trouble> {
+        if plan.face() != TARGET {
+            return Ok(());
+        }
         let of_target = self.captures.borrow_mut().pop_front();
         if let Some(capture) = of_target {
             let captured = capture.stop().await.trouble("stopping a capture")?;
@@ -62,7 +65,7 @@ impl Watch {
 
     /// Starts it again, before its interface is up.
     pub async fn resume(&self, plan: &Plan, lab: &Lab) -> Result<(), Trouble> {
-        if ends(plan).contains(&TARGET) {
+        if ends(plan).first() == Some(&TARGET) {
             let capture = start(plan, lab, TARGET).await?;
             self.captures.borrow_mut().push_front(capture);
         }
@@ -86,12 +89,12 @@ impl Watch {
     }
 }
 
-/// The ends of links that are watched, the target's first.
+/// The ends of links that are watched; the target's, or its edge's outer one, first.
 fn ends(plan: &Plan) -> Vec<&str> {
     if !plan.watched {
         return Vec::new();
     }
-    let mut ends = vec![TARGET];
+    let mut ends = vec![plan.face()];
     for host in plan.reds.iter().map(|red| red.from.host.as_str()) {
         if !ends.contains(&host) {
             ends.push(host);

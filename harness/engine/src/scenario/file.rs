@@ -109,6 +109,9 @@ pub struct ScenarioFile {
     /// The host that is attacked.
     #[serde(default)]
     pub target: TargetTable,
+    /// A host between all others and the target. Scans and clients ask the target's address where it is a router, else
+    /// its own. Captures and the control look at its outer side.
+    pub edge: Option<At<EdgeTable>>,
     /// The link that all hosts share.
     #[serde(default)]
     pub link: LinkTable,
@@ -149,13 +152,38 @@ pub struct TargetTable {
     /// keeps the kernel's own limits.
     pub icmp: Option<At<String>>,
     /// The service, such as "tcp/22", that a source of its own must reach under the defense, so that silence
-    /// means something; "none" where the defense shuts out everyone. By default the first TCP service.
+    /// means something; "none" where the defense shuts out everyone. By default the first TCP service. Behind an edge
+    /// that is not a router it is one of the edge's ports.
     pub canary: Option<At<String>>,
     /// The name of the target's interface; "eth0" by default.
     pub interface: Option<At<String>>,
     /// Kernel parameters of the target before its defense is in.
     #[serde(default)]
     pub sysctls: BTreeMap<String, At<String>>,
+}
+
+/// The host between the others and the target, whose interface is "eth0" to them and "eth1" to the target.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, as in edge.forwards = \"nat\"")]
+pub struct EdgeTable {
+    /// "route": a router before the target's own address; "nat": what comes to the edge's ports is sent on to the target
+    /// (DNAT); "haproxy", "nginx": a proxy that accepts connections and makes others to the target, speaking HTTP where
+    /// the service does. It is there, and forwards, before any defense is in.
+    pub forwards: At<String>,
+    /// What it forwards, e.g. "tcp/80", or "tcp/8080 to tcp/80"; by default each of the target's services. A router
+    /// forwards everything.
+    pub ports: Option<Vec<At<String>>>,
+    /// With "nat": the target sees the edge's address as the source (masquerade). It sees the client's by default.
+    pub masquerade: Option<At<bool>>,
+    /// How a proxy tells the target for whom it asks: "nothing" (the default), "x-forwarded-for", or "proxy-protocol",
+    /// which the target's service must understand.
+    pub tells: Option<At<String>>,
+    /// The edge's own layers in order, as the target's. What services a layer lets pass are those that are forwarded.
+    #[serde(default)]
+    #[schemars(with = "Vec<BTreeMap<String, serde_json::Value>>")]
+    pub defense: Vec<At<LayerTable>>,
+    /// Your own rules for the edge, as the target's.
+    pub rules: Option<At<OneOrMany<String>>>,
 }
 
 /// The link that all hosts share.
@@ -465,10 +493,11 @@ pub struct GreenExpect {
 pub struct OperatorTable {
     /// Its name: "operator", "operator-2", ... by default.
     pub name: Option<At<String>>,
-    /// The host it works on; "target" by default.
+    /// The host it works on, which may be "edge"; "target" by default.
     pub host: Option<At<String>>,
     /// What it types: commands of bash, of which the first that fails is the last. $TARGET, $RED, $RED_2, $GREEN and
-    /// so on hold the actors' addresses, by their names, $IPTABLES the case's program, iptables or ip6tables, and $TOOL
+    /// so on hold the actors' addresses, by their names, $EDGE and $EDGE_INSIDE an edge's to the others and to the
+    /// target, $IPTABLES the case's program, iptables or ip6tables, and $TOOL
     /// its tool. It has a minute, and what it starts ends with it. It may
     /// write files in /etc, /run, /tmp and /var/log.
     pub run: Option<At<String>>,
@@ -479,7 +508,7 @@ pub struct OperatorTable {
     pub reboot: Option<At<String>>,
     /// What the target runs when it boots, to load rules; bash, as in `run`. Nothing by default.
     pub boot: Option<At<String>>,
-    /// It changes the rules or sets of the target. They are then compared with a reference in which the commands of all
+    /// It changes the rules or sets of the target, or of the edge it works on. They are then compared with a reference in which the commands of all
     /// such operators were run again, in the same order, over the same files. Without it, a change is an error.
     #[serde(default)]
     pub changes: bool,

@@ -3,6 +3,7 @@
 mod actor;
 mod claim_file;
 mod counter;
+mod edge;
 mod expect;
 pub mod file;
 mod flood;
@@ -28,6 +29,7 @@ use strum::{Display, EnumIter, EnumString};
 
 pub use actor::{Actor, Kind, Prediction};
 pub use counter::Counter;
+pub use edge::{Edge, Forwarded, Forwards, Tells, is_http, met_by, service as service_behind};
 pub use expect::pattern;
 pub use flood::{Amount, Flood};
 pub use operator::{Boot, Operator};
@@ -88,6 +90,8 @@ pub struct Scenario {
     pub exclusive: bool,
     /// The attacked host.
     pub target: Target,
+    /// The host between the others and the target.
+    pub edge: Option<Edge>,
     /// What each end of the link loses of what it sends, while the actors act.
     pub loss: PerMille,
     /// Settings of other hosts.
@@ -112,6 +116,18 @@ impl Scenario {
         scanners.sort_unstable();
         scanners.dedup();
         scanners
+    }
+
+    /// The listeners that are met by whoever asks: the target's own, or those that its edge forwards to, by the edge's
+    /// ports.
+    pub fn faced(&self) -> Vec<ServicePlan> {
+        let services = &self.target.services;
+        self.edge.as_ref().map_or_else(|| services.clone(), |edge| edge.faced(services))
+    }
+
+    /// How an edge forwards, where there is one.
+    pub fn forwards(&self) -> Option<Forwards> {
+        self.edge.as_ref().map(|edge| edge.forwards)
     }
 }
 

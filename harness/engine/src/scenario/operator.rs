@@ -13,6 +13,8 @@ use super::words::{Wrong, word};
 
 /// Where an administrator works unless the file says otherwise.
 const HOST: &str = "target";
+/// The other host that has a defense.
+const EDGE: &str = "edge";
 
 /// What a machine does first when it boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Operator {
     pub run: String,
     /// Whether it boots the target, and how.
     pub reboot: Option<Boot>,
-    /// Whether that changes the target's rules or sets.
+    /// Whether that changes the rules or sets of the target, or of the edge.
     pub changes: bool,
     /// What its commands need.
     pub needs: Vec<Need>,
@@ -105,12 +107,14 @@ fn check(table: &OperatorTable, operator: &Operator) -> Located<()> {
             return Err((ready.span.clone(), Wrong::new("nobody waits until it is ready", help)));
         }
     }
-    if operator.changes && operator.host != HOST {
-        let help = "leave `changes` and `reboot` out: only the target's rules are read back";
-        let wrong = Wrong::new(format!("`{}` does not work on the target", operator.name), help);
-        return Err((operator.span.clone(), wrong));
-    }
-    Ok(())
+    let (why, help) = if operator.reboot.is_some() && operator.host != HOST {
+        ("does not work on the target", "leave `reboot` out: only the target boots")
+    } else if operator.changes && ![HOST, EDGE].contains(&operator.host.as_str()) {
+        ("does not work on the target", "leave `changes` out: only the rules of the target and its edge are read back")
+    } else {
+        return Ok(());
+    };
+    Err((operator.span.clone(), Wrong::new(format!("`{}` {why}", operator.name), help)))
 }
 
 fn commands(text: &str) -> Result<String, Wrong> {

@@ -16,14 +16,15 @@ use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
 use super::words::{self, Wrong, word};
 use super::{
-    Actor, Canary, Claim, Counter, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario, Target,
+    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario, Target,
 };
-use super::{counter, flood, operator, red};
+use super::{counter, edge, flood, operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
 
-/// Hosts that every lab has, and no actor works on.
-const RESERVED_HOSTS: [&str; 2] = [TARGET, "reference"];
+/// Hosts that a lab has by itself, and no actor but an administrator works on.
+const RESERVED_HOSTS: [&str; 4] = [TARGET, EDGE, "reference", "edge-reference"];
 const TARGET: &str = "target";
+const EDGE: &str = "edge";
 
 /// Finds a rules file that a scenario names, by its path from the scenario's folder; the error says why not.
 pub type LoadRules<'a> = &'a dyn Fn(&str) -> Result<SourceFile, String>;
@@ -63,14 +64,17 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
     let reds = red::reds(&raw.red)?;
     let greens = greens(&raw.green)?;
     let operators = operator::operators(&raw.operator)?;
-    let target = target(&raw.target, load)?;
+    let services = services(&raw.target.services)?;
+    let edge = raw.edge.as_ref().map(|table| edge::edge(table, &services, load)).transpose()?;
+    let target = target(&raw.target, services, edge.as_ref(), load)?;
+    let defenses = || target.defense.iter().chain(edge.iter().flat_map(|edge| &edge.defense));
     let mut scenario = Scenario {
         name: name.to_owned(),
         file: file.clone(),
         about: raw.about,
         claim: None,
         families: families(raw.family.as_ref(), &reds)?,
-        tools: tools(raw.tool.as_ref(), &target.defense)?,
+        tools: tools(raw.tool.as_ref(), defenses())?,
         backends: words_or(raw.backend.as_ref(), "back end", &[Backend::Nft])?,
         repeat: raw
             .repeat
@@ -81,6 +85,7 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
         slow: raw.slow,
         exclusive: raw.exclusive,
         target,
+        edge,
         loss: match &raw.link.loss {
             Some(loss) => at(loss, |text| words::share(text))?,
             None => PerMille::NONE,
@@ -128,10 +133,13 @@ fn families(asked: Option<&At<OneOrMany<String>>>, reds: &[Red]) -> Located<Vec<
 }
 
 /// iptables unless the file says otherwise; to name one where no layer asks for it would change nothing.
-fn tools(asked: Option<&At<OneOrMany<String>>>, defense: &[LayerSpec]) -> Located<Vec<Tool>> {
+fn tools<'a>(
+    asked: Option<&At<OneOrMany<String>>>,
+    mut layers: impl Iterator<Item = &'a LayerSpec>,
+) -> Located<Vec<Tool>> {
     let tools = words_or(asked, "tool", &[Tool::Iptables])?;
     match asked {
-        Some(asked) if !defense.iter().any(LayerSpec::takes_the_cases_tool) => {
+        Some(asked) if !layers.any(LayerSpec::takes_the_cases_tool) => {
             let help = "leave `tool` out, or use a layer that has that parameter: scandrill list --layers";
             Err((
                 asked.span.clone(),
@@ -196,18 +204,22 @@ fn known_actor<'a>(name: &At<String>, actors: &'a [Actor<'a>]) -> Located<&'a Ac
     })
 }
 
-fn target(table: &TargetTable, load: LoadRules<'_>) -> Located<Target> {
-    let services = services(&table.services)?;
-    let rules = table.rules.as_ref().map(|paths| at(paths, |paths| load_all(paths, load))).transpose()?;
+fn target(
+    table: &TargetTable,
+    services: Vec<ServicePlan>,
+    edge: Option<&Edge>,
+    load: LoadRules<'_>,
+) -> Located<Target> {
+    let faced = edge.map_or_else(|| services.clone(), |edge| edge.faced(&services));
     let span = |at: &At<LayerTable>| at.span.clone();
     let interface = table.interface.as_ref().map(|name| at(name, |name| interface_name(name))).transpose()?;
     Ok(Target {
         interface: interface.unwrap_or_else(|| "eth0".to_owned()),
-        canary: canary(table.canary.as_ref(), &services)?,
+        canary: canary(table.canary.as_ref(), &faced)?,
         services,
-        defense: table.defense.iter().map(|layer| at(layer, layer_spec)).collect::<Located<_>>()?,
+        defense: layers(&table.defense)?,
         defense_span: table.defense.first().map(span).unwrap_or_default(),
-        rules: rules.unwrap_or_default(),
+        rules: rules(table.rules.as_ref(), load)?,
         icmp: table
             .icmp
             .as_ref()
@@ -259,6 +271,11 @@ fn services(texts: &[At<String>]) -> Located<Vec<ServicePlan>> {
     Ok(services)
 }
 
+/// The user's own rules.
+pub(super) fn rules(paths: Option<&At<OneOrMany<String>>>, load: LoadRules<'_>) -> Located<Vec<SourceFile>> {
+    paths.map_or_else(|| Ok(Vec::new()), |paths| at(paths, |paths| load_all(paths, load)))
+}
+
 fn load_all(paths: &OneOrMany<String>, load: LoadRules<'_>) -> Result<Vec<SourceFile>, Wrong> {
     let read = |path: &String| {
         load(path).map_err(|why| {
@@ -269,6 +286,11 @@ fn load_all(paths: &OneOrMany<String>, load: LoadRules<'_>) -> Result<Vec<Source
         })
     };
     paths.clone().into_vec().iter().map(read).collect()
+}
+
+/// A defense's layers in their order.
+pub(super) fn layers(tables: &[At<LayerTable>]) -> Located<Vec<LayerSpec>> {
+    tables.iter().map(|layer| at(layer, layer_spec)).collect()
 }
 
 fn layer_spec(table: &LayerTable) -> Result<LayerSpec, Wrong> {
@@ -421,20 +443,27 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
     check_order(&actors)
 }
 
-/// Nobody but an administrator acts on the target, and nobody in the scratch namespace; settings are those of hosts that
-/// exist.
+/// Nobody but an administrator acts on the target and its edge, and nobody in a scratch namespace; settings are those of
+/// hosts that exist.
 fn check_hosts(scenario: &Scenario) -> Located<()> {
     let actors = scenario.actors();
-    let at_home = |actor: &&Actor<'_>| actor.kind == Kind::Operator && actor.host == TARGET;
+    let is_defended = |host: &str| host == TARGET || host == EDGE && scenario.edge.is_some();
+    let at_home = |actor: &&Actor<'_>| actor.kind == Kind::Operator && is_defended(actor.host);
     let hosts: Vec<_> =
         actors.iter().filter(|actor| !at_home(actor)).map(|actor| (actor.host, actor.span)).collect();
     if let Some((host, span)) = hosts.iter().find(|(host, _)| RESERVED_HOSTS.contains(host)) {
-        let wrong =
-            Wrong::new(format!("`{host}` is not a host for actors"), "leave `host` out, or name another");
-        return Err(((*span).clone(), wrong));
+        let help = if *host == EDGE && scenario.edge.is_none() {
+            "add an [edge], or name another"
+        } else {
+            "leave `host` out, or name another"
+        };
+        return Err(((*span).clone(), Wrong::new(format!("`{host}` is not a host for actors"), help)));
     }
     check_named_hosts(scenario, &hosts)?;
-    let known = |name: &str| hosts.iter().any(|(host, _)| *host == name) || is_zombie(scenario, name);
+    let is_edge = |name: &str| name == EDGE && scenario.edge.is_some();
+    let known = |name: &str| {
+        hosts.iter().any(|(host, _)| *host == name) || is_zombie(scenario, name) || is_edge(name)
+    };
     let elsewhere = |counter: &&Counter| counter.host != TARGET && !known(&counter.host);
     if let Some(Counter { host, span, .. }) = scenario.counters.iter().find(elsewhere) {
         let known: Vec<&str> = hosts.iter().map(|(host, _)| *host).chain([TARGET]).collect();

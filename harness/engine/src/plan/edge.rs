@@ -1,0 +1,225 @@
+//! The plan of an edge: what makes it forward, which is there before any defense, and its own defense.
+
+use std::net::SocketAddr;
+
+use scandrill_defenses::Site;
+use scandrill_model::{
+    CommandLine, Daemon, FORWARDING_TABLE, Family, Loader, Need, Protocol, ServicePlan, Step, Technique,
+};
+use serde::{Deserialize, Serialize};
+
+use super::address::{AddressPlan, EDGE, EDGE_REFERENCE, REFERENCE, TARGET};
+use super::{Plan, Planner};
+use crate::bad_file::BadFile;
+use crate::scenario::{Edge, Forwarded, Forwards, Tells, is_http, service_behind};
+
+/// The host between the others and the target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgePlan {
+    /// How it forwards.
+    pub forwards: Forwards,
+    /// What it forwards; nothing in particular where it is a router.
+    pub ports: Vec<Forwarded>,
+    /// Whether the target sees its address as the source.
+    pub masquerade: bool,
+    /// How it tells for whom it asks.
+    pub tells: Tells,
+    /// Its defense, in order.
+    pub steps: Vec<Step>,
+    /// Whether the file names a defense of it that must change the kernel's state.
+    pub defended: bool,
+}
+
+/// A host that has a defense, and the scratch namespace into which that is installed a second time.
+#[derive(Clone, Copy, Debug)]
+pub struct SidePlan<'a> {
+    /// The host's name.
+    pub host: &'a str,
+    /// The scratch namespace's.
+    pub reference: &'a str,
+    /// The defense, in order.
+    pub steps: &'a [Step],
+    /// Whether the file names a defense that must change the kernel's state.
+    pub defended: bool,
+}
+
+impl Plan {
+    /// The hosts that have a defense: the target, and an edge before it.
+    pub fn sides(&self) -> Vec<SidePlan<'_>> {
+        let target =
+            SidePlan { host: TARGET, reference: REFERENCE, steps: &self.steps, defended: self.defended };
+        let edge = self.edge.as_ref().map(|edge| SidePlan {
+            host: EDGE,
+            reference: EDGE_REFERENCE,
+            steps: &edge.steps,
+            defended: edge.defended,
+        });
+        edge.into_iter().chain([target]).collect()
+    }
+
+    /// Whether an administrator changes a host's rules or sets, once the defense is in.
+    pub fn changes(&self, host: &str) -> bool {
+        self.operators.iter().any(|operator| operator.changes && operator.host == host)
+    }
+
+    /// Whether there may be anything to read back: a defense, or what somebody did.
+    pub fn is_read_back(&self, side: SidePlan<'_>) -> bool {
+        !side.steps.is_empty() || !self.operators.is_empty()
+    }
+}
+
+impl Planner<'_> {
+    /// The edge, and what its defense needs.
+    pub(super) fn edge(&self) -> Result<(Option<EdgePlan>, Vec<Need>), BadFile> {
+        let Some(edge) = &self.scenario.edge else { return Ok((None, Vec::new())) };
+        self.check_neighbours(edge)?;
+        let site = Site {
+            backend: self.case.backend,
+            tool: self.case.tool,
+            services: self.scenario.faced(),
+            interface: self.addresses.face().interface.clone(),
+        };
+        let (steps, needs) = self.steps_of(&edge.defense, &edge.defense_span, &edge.rules, &site)?;
+        let defended = edge.defense.iter().any(|spec| spec.layer != "none") || !edge.rules.is_empty();
+        let (forwards, ports, masquerade, tells) =
+            (edge.forwards, edge.ports.clone(), edge.masquerade, edge.tells);
+        Ok((Some(EdgePlan { forwards, ports, masquerade, tells, steps, defended }), needs))
+    }
+
+    /// Behind a router the target is on no scanner's link.
+    fn check_neighbours(&self, edge: &Edge) -> Result<(), BadFile> {
+        let of_link = self.scenario.reds.iter().find(|red| red.technique == Technique::Arp);
+        match of_link.filter(|_| edge.forwards == Forwards::Route) {
+            None => Ok(()),
+            Some(red) => {
+                let message = "arp asks hosts on the scanner's own link, and the target is behind a router";
+                Err(self.bad(red.span.clone(), message, Some("leave it out".to_owned())))
+            }
+        }
+    }
+}
+
+/// What makes an edge forward: nothing where it is a router, as its kernel does; rules that translate; or a proxy.
+pub fn programs(edge: &Edge, services: &[ServicePlan], addresses: &AddressPlan) -> Vec<Step> {
+    let ways = ways(edge, services, addresses);
+    match edge.forwards {
+        Forwards::Route => Vec::new(),
+        Forwards::Nat => vec![translation(&ways, edge.masquerade)],
+        Forwards::Haproxy => proxy("haproxy", &["-db", "-f"], haproxy(&ways, edge.tells), &ways),
+        Forwards::Nginx => proxy("nginx", &["-c"], nginx(&ways, edge.tells), &ways),
+    }
+}
+
+/// One way through an edge, over one IP version.
+struct Way {
+    protocol: Protocol,
+    /// Where the edge is asked.
+    from: SocketAddr,
+    /// Where it asks.
+    to: SocketAddr,
+    /// Whether HTTP is spoken.
+    http: bool,
+}
+
+/// Every way through an edge: a proxy that is asked over one IP version asks over the same.
+fn ways(edge: &Edge, services: &[ServicePlan], addresses: &AddressPlan) -> Vec<Way> {
+    let way = |forwarded: &Forwarded, family| Way {
+        protocol: forwarded.protocol,
+        from: (addresses.asked(family), forwarded.port).into(),
+        to: (addresses.target(family), forwarded.to).into(),
+        http: service_behind(services, forwarded).is_some_and(|service| is_http(service.kind)),
+    };
+    let both = |forwarded| [Family::V4, Family::V6].map(|family| way(forwarded, family));
+    edge.ports.iter().flat_map(both).collect()
+}
+
+/// Rules that translate, in a table that is the lab's: what takes a defense off leaves it, and so does the reading back.
+fn translation(ways: &[Way], masquerade: bool) -> Step {
+    let each: String = ways.iter().fold(String::new(), |text, Way { protocol, from, to, .. }| {
+        let ip = if from.is_ipv4() { "ip" } else { "ip6" };
+        text + &format!("\t\t{ip} daddr {} {protocol} dport {} dnat {ip} to {to}\n", from.ip(), from.port())
+    });
+    let source = if masquerade {
+        "\tchain after {\n\t\ttype nat hook postrouting priority srcnat\n\t\tct status dnat masquerade\n\t}\n"
+    } else {
+        ""
+    };
+    let text = format!(
+        "table inet {FORWARDING_TABLE} {{\n\tchain before {{\n\t\ttype nat hook prerouting priority dstnat\n{each}\t}}\n\
+         {source}}}\n"
+    );
+    Step::Load { loader: Loader::Nft, text, origin: "the edge's translation".to_owned() }
+}
+
+/// A proxy with its file, whose name is its last argument; it is ready once it has all its ports.
+fn proxy(program: &str, args: &[&str], text: String, ways: &[Way]) -> Vec<Step> {
+    let path = format!("/etc/scandrill-edge/{program}.conf");
+    let args = args.iter().copied().chain([path.as_str()]).map(str::to_owned).collect();
+    let ready: String = ways.iter().map(listens).collect();
+    let daemon = Daemon {
+        name: EDGE.to_owned(),
+        command: CommandLine { program: program.to_owned(), args },
+        ready: CommandLine::bash(&ready),
+        owns: Vec::new(),
+    };
+    vec![Step::WriteFile { path, text }, Step::Daemon(daemon)]
+}
+
+/// A line of bash that fails while nobody listens there. In /proc/net/tcp a listening socket's state is 0A, in
+/// /proc/net/udp that of one which is bound 07.
+fn listens(way: &Way) -> String {
+    let (file, state) = if way.protocol == Protocol::Udp { ("udp", "07") } else { ("tcp", "0A") };
+    let six = if way.from.is_ipv4() { "" } else { "6" };
+    format!("grep -Eq ':{:04X} [0-9A-F:]+ {state} ' /proc/net/{file}{six}\n", way.from.port())
+}
+
+/// A section for each way, over HTTP where the service speaks it. Each request or connection is a line on the standard
+/// output, with the client's address.
+fn haproxy(ways: &[Way], tells: Tells) -> String {
+    let start = "global\n\tlog stdout format raw daemon\ndefaults\n\tlog global\n\ttimeout connect 1s\n\
+                 \ttimeout client 10s\n\ttimeout server 10s\n";
+    ways.iter().fold(start.to_owned(), |mut text, way @ Way { from, to, http, .. }| {
+        let mode = if *http { "\tmode http\n\toption httplog\n" } else { "\tmode tcp\n\toption tcplog\n" };
+        let header = if *http && tells == Tells::XForwardedFor { "\toption forwardfor\n" } else { "" };
+        let line = if tells == Tells::ProxyProtocol { " send-proxy" } else { "" };
+        text += &format!("listen {}\n{mode}\tbind {from}\n{header}\tserver target {to}{line}\n", name(way));
+        text
+    })
+}
+
+/// `tcp-80-v4`.
+fn name(way: &Way) -> String {
+    format!("{}-{}-{}", way.protocol, way.from.port(), Family::of(way.from.ip()))
+}
+
+/// A server for each way, of HTTP where the service speaks it, else of the module `stream`, which is loaded for that
+/// alone. Nothing is kept in folders that only the package's own installation would have made.
+fn nginx(ways: &[Way], tells: Tells) -> String {
+    let (http, stream): (Vec<&Way>, Vec<&Way>) = ways.iter().partition(|way| way.http);
+    let module = if stream.is_empty() { "" } else { "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n" };
+    let mut text = format!(
+        "{module}daemon off;\nuser root;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
+         \taccess_log /dev/stdout;\n"
+    );
+    for folder in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        text += &format!("\t{folder}_temp_path /tmp/scandrill-edge-{folder};\n");
+    }
+    for Way { from, to, .. } in http {
+        let told = match tells {
+            Tells::XForwardedFor => " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+            Tells::Nothing | Tells::ProxyProtocol => "",
+        };
+        text += &format!("\tserver {{ listen {from}; location / {{ proxy_pass http://{to};{told} }} }}\n");
+    }
+    text += "}\n";
+    if stream.is_empty() {
+        return text;
+    }
+    text += "stream {\n";
+    for Way { protocol, from, to, .. } in stream {
+        let udp = if *protocol == Protocol::Udp { " udp" } else { "" };
+        let told = if tells == Tells::ProxyProtocol { " proxy_protocol on;" } else { "" };
+        text += &format!("\tserver {{ listen {from}{udp}; proxy_pass {to};{told} }}\n");
+    }
+    text + "}\n"
+}
