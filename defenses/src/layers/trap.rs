@@ -48,6 +48,13 @@ const PARAMETERS: &[Parameter] = &[
         doc: "what a touch takes: any first packet, which can be forged, or a whole handshake, for which something must \
               listen on the traps",
     },
+    Parameter {
+        name: "chain",
+        kind: Kind::OneOf(&["input", "forward"]),
+        default: Preset::Word("input"),
+        doc: "which packets it sees: those to the host itself, or those that it forwards, whose ports are then those after \
+              a translation",
+    },
     PREFIX4,
     PREFIX6,
     Parameter {
@@ -113,6 +120,7 @@ fn values(settings: &Settings, family: Family) -> Value {
         size => settings.number("size"),
         refresh => settings.word("refresh"),
         by_port => settings.word("key") == "source-port",
+        chain => settings.word("chain"),
         handshake => settings.word("proof") == "handshake",
         digit => address::digit(family),
         kind => format!("{} saddr", address::header(family)),

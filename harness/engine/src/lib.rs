@@ -21,13 +21,14 @@ pub use case::{Case, expand};
 pub use dry_run::dry_run;
 pub use oracle::{Judgement, judge, skipped};
 pub use plan::{
-    CanaryPlan, ClaimPlan, ControlPlan, CounterPlan, FloodPlan, GreenPlan, LookPlan, OperatorPlan, Plan,
-    EDGE, EdgePlan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, foreign_commands, plan, possible_states,
+    CanaryPlan, ClaimPlan, ControlPlan, CounterPlan, EDGE, EdgePlan, FloodPlan, GreenPlan, LookPlan,
+    OperatorPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, foreign_commands, plan,
+    possible_states,
 };
 pub use run::{Job, Trouble, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
 pub use scenario::file::ScenarioFile;
 pub use scenario::{
-    Amount, Canary, Claim, Green, HostSettings, IcmpLimit, LoadRules, Prediction, Red, Scanner, Scenario,
-    Target, read,
+    Amount, Canary, Claim, Edge, Forwarded, Forwards, Green, HostSettings, IcmpLimit, LoadRules, Prediction,
+    Red, Scanner, Scenario, Target, Tells, read,
 };

@@ -187,7 +187,11 @@ fn nft_objects(json: &str, owned: &Owned) -> Vec<String> {
         let Some((kind, body)) = object.as_object_mut().and_then(|object| object.iter_mut().next()) else {
             continue;
         };
-        if kind != "metainfo" && !loss::is_of_loss(kind, body) && !is_of_forwarding(kind, body) && !owned.has_object(kind, body) {
+        if kind != "metainfo"
+            && !loss::is_of_loss(kind, body)
+            && !is_of_forwarding(kind, body)
+            && !owned.has_object(kind, body)
+        {
             let kind = kind.clone();
             tidy(body, &kind);
             lines.push(format!("{kind} {body}"));

@@ -28,8 +28,8 @@ pub use expectation::{
 };
 pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{
-    FORWARDING_TABLE, HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind, ServicePlan,
-    Speaks, SysctlPlan, Wire,
+    FORWARDING_TABLE, HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind,
+    ServicePlan, Speaks, SysctlPlan, Wire,
 };
 pub use port::{PortError, PortSet, Protocol};
 pub use report::{CaseReport, ClaimReport, Collected, Environment, Finding, RunReport, Skipped};

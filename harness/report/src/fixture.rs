@@ -152,7 +152,12 @@ fn events(name: &str) -> Vec<Event> {
             took: Millis(3),
         },
         What::Note { text: LOGS.to_owned() },
-        What::ReadBack { host: "target".to_owned(), moment: Moment::After, items: 2, differences: Vec::new() },
+        What::ReadBack {
+            host: "target".to_owned(),
+            moment: Moment::After,
+            items: 2,
+            differences: Vec::new(),
+        },
         What::Ended,
     ];
     (1_700_000_000_000_000_000..).zip(events).map(|(at, what)| Event { at: Stamp(at), what }).collect()

@@ -117,7 +117,7 @@ struct Way {
     from: SocketAddr,
     /// Where it asks.
     to: SocketAddr,
-    /// Whether HTTP is spoken.
+    /// Whether the service speaks HTTP.
     http: bool,
 }
 
@@ -165,18 +165,16 @@ fn proxy(program: &str, args: &[&str], text: String, ways: &[Way]) -> Vec<Step> 
     vec![Step::WriteFile { path, text }, Step::Daemon(daemon)]
 }
 
-/// A line of bash that fails while nobody listens there. In /proc/net/tcp a listening socket's state is 0A, in
-/// /proc/net/udp that of one which is bound 07.
+/// A line of bash that fails while nobody listens there: a listening socket's state is 0A.
 fn listens(way: &Way) -> String {
-    let (file, state) = if way.protocol == Protocol::Udp { ("udp", "07") } else { ("tcp", "0A") };
     let six = if way.from.is_ipv4() { "" } else { "6" };
-    format!("grep -Eq ':{:04X} [0-9A-F:]+ {state} ' /proc/net/{file}{six}\n", way.from.port())
+    format!("grep -Eq ':{:04X} [0-9A-F:]+ 0A ' /proc/net/tcp{six}\n", way.from.port())
 }
 
 /// A section for each way, over HTTP where the service speaks it. Each request or connection is a line on the standard
-/// output, with the client's address.
+/// output, with the client's address. A target that refuses is asked once.
 fn haproxy(ways: &[Way], tells: Tells) -> String {
-    let start = "global\n\tlog stdout format raw daemon\ndefaults\n\tlog global\n\ttimeout connect 1s\n\
+    let start = "global\n\tlog stdout format raw daemon\ndefaults\n\tlog global\n\tretries 0\n\ttimeout connect 1s\n\
                  \ttimeout client 10s\n\ttimeout server 10s\n";
     ways.iter().fold(start.to_owned(), |mut text, way @ Way { from, to, http, .. }| {
         let mode = if *http { "\tmode http\n\toption httplog\n" } else { "\tmode tcp\n\toption tcplog\n" };
@@ -192,34 +190,22 @@ fn name(way: &Way) -> String {
     format!("{}-{}-{}", way.protocol, way.from.port(), Family::of(way.from.ip()))
 }
 
-/// A server for each way, of HTTP where the service speaks it, else of the module `stream`, which is loaded for that
-/// alone. Nothing is kept in folders that only the package's own installation would have made.
+/// A server for each way; each request is a line on the standard output, with the client's address. Nothing is kept in
+/// folders that only the package's own installation would have made.
 fn nginx(ways: &[Way], tells: Tells) -> String {
-    let (http, stream): (Vec<&Way>, Vec<&Way>) = ways.iter().partition(|way| way.http);
-    let module = if stream.is_empty() { "" } else { "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n" };
-    let mut text = format!(
-        "{module}daemon off;\nuser root;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
-         \taccess_log /dev/stdout;\n"
-    );
-    for folder in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        text += &format!("\t{folder}_temp_path /tmp/scandrill-edge-{folder};\n");
-    }
-    for Way { from, to, .. } in http {
-        let told = match tells {
-            Tells::XForwardedFor => " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-            Tells::Nothing | Tells::ProxyProtocol => "",
-        };
-        text += &format!("\tserver {{ listen {from}; location / {{ proxy_pass http://{to};{told} }} }}\n");
-    }
-    text += "}\n";
-    if stream.is_empty() {
-        return text;
-    }
-    text += "stream {\n";
-    for Way { protocol, from, to, .. } in stream {
-        let udp = if *protocol == Protocol::Udp { " udp" } else { "" };
-        let told = if tells == Tells::ProxyProtocol { " proxy_protocol on;" } else { "" };
-        text += &format!("\tserver {{ listen {from}{udp}; proxy_pass {to};{told} }}\n");
-    }
-    text + "}\n"
+    let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let folders = folders.map(|folder| format!("\t{folder}_temp_path /tmp/scandrill-edge-{folder};\n"));
+    let header = match tells {
+        Tells::XForwardedFor => " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        Tells::Nothing | Tells::ProxyProtocol => "",
+    };
+    let servers = ways.iter().map(|Way { from, to, .. }| {
+        format!("\tserver {{ listen {from}; location / {{ proxy_pass http://{to};{header} }} }}\n")
+    });
+    format!(
+        "daemon off;\nuser root;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
+         \taccess_log /dev/stdout;\n{}{}}}\n",
+        folders.concat(),
+        servers.collect::<String>()
+    )
 }

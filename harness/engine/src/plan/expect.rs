@@ -23,7 +23,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
         check_red(red, &red.expect, &met(red))?;
     }
     for green in &scenario.greens {
-        check_client(green, &faced)?;
+        check_client(green, &faced, scenario.edge.is_some())?;
     }
     let claim = scenario.claim.as_ref();
     let predicted = claim.and_then(|claim| match &claim.predicts {
@@ -36,7 +36,7 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
 }
 
 /// A client needs a service that speaks its language; a line over TCP any service answers somehow.
-fn check_client(green: &Green, services: &[ServicePlan]) -> Result<(), Unobservable> {
+fn check_client(green: &Green, services: &[ServicePlan], behind_edge: bool) -> Result<(), Unobservable> {
     let (protocol, kind) = match green.speaks {
         Speaks::Ping => return Ok(()),
         Speaks::Tcp | Speaks::Session => (Protocol::Tcp, ServiceKind::Banner),
@@ -55,7 +55,11 @@ fn check_client(green: &Green, services: &[ServicePlan]) -> Result<(), Unobserva
         at.map_or_else(|| "nothing listens".to_owned(), |service| format!("{} is served", service.kind));
     let message =
         format!("`{}` speaks {}, but {there} on {protocol}/{}", green.name, green.speaks, green.port);
-    let wanted = format!("add \"{protocol}/{} {}\" to the target's services", green.port, kind);
+    let wanted = if behind_edge {
+        format!("ask a port of the edge that leads to a service which speaks {kind}")
+    } else {
+        format!("add \"{protocol}/{} {}\" to the target's services", green.port, kind)
+    };
     Err((green.span.clone(), message, Some(wanted)))
 }
 

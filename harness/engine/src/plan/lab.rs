@@ -7,9 +7,7 @@ use scandrill_model::{
     Family, HostPlan, InterfacePlan, LabPlan, PerMille, RoutePlan, Segment, Step, SysctlPlan, Wire,
 };
 
-use super::address::{
-    AddressPlan, EDGE, EDGE_REFERENCE, HostAddresses, InnerEnd, REFERENCE, TARGET,
-};
+use super::address::{AddressPlan, EDGE, EDGE_REFERENCE, HostAddresses, InnerEnd, REFERENCE, TARGET};
 use super::edge;
 use crate::scenario::{Forwards, Scenario};
 
@@ -93,7 +91,8 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
 
 /// Interfaces like those of a host, each alone on its link and without addresses.
 fn alone(segments: &[Segment], of: &str, host: &str) -> Vec<Segment> {
-    let own = segments.iter().flat_map(|segment| &segment.interfaces).filter(|interface| interface.host == of);
+    let own =
+        segments.iter().flat_map(|segment| &segment.interfaces).filter(|interface| interface.host == of);
     let alone = |like: &InterfacePlan| InterfacePlan {
         host: host.to_owned(),
         name: like.name.clone(),
@@ -112,8 +111,10 @@ fn inner_link(scenario: &Scenario, addresses: &AddressPlan) -> Segment {
         addresses: BOTH.map(|family| addresses.within_edge(family, end)).into(),
         ..InterfacePlan::default()
     };
-    let interfaces =
-        vec![end(EDGE, EDGE_INSIDE, InnerEnd::Edge), end(TARGET, &scenario.target.interface, InnerEnd::Target)];
+    let interfaces = vec![
+        end(EDGE, EDGE_INSIDE, InnerEnd::Edge),
+        end(TARGET, &scenario.target.interface, InnerEnd::Target),
+    ];
     Segment { wire: Wire::Veth, interfaces }
 }
 

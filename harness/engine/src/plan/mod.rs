@@ -99,7 +99,6 @@ impl Plan {
         self.lab.host(TARGET).map_or(&[], |host| &host.services)
     }
 
-
     /// Roughly how long the case takes, to begin the longest first.
     pub fn expected_duration(&self) -> Millis {
         Millis(paced(&self.reds, &self.greens, &self.floods))

@@ -162,12 +162,7 @@ async fn rehearse(
     Ok((dumped, amiss))
 }
 
-async fn put_in(
-    plan: &Plan,
-    side: SidePlan<'_>,
-    host: &Host,
-    steps: &[Step],
-) -> Result<Installed, LabError> {
+async fn put_in(plan: &Plan, side: SidePlan<'_>, host: &Host, steps: &[Step]) -> Result<Installed, LabError> {
     if plan.changes(side.host) { install_shared(host, steps).await } else { install(host, steps).await }
 }
 

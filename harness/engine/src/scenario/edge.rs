@@ -25,14 +25,18 @@ pub enum Forwards {
     Nat,
     /// `HAProxy` accepts connections on its address, and makes others to the target.
     Haproxy,
-    /// nginx does.
+    /// nginx does, of HTTP alone.
     Nginx,
 }
 
 impl Forwards {
-    /// Whether it accepts connections itself.
-    pub fn is_proxy(self) -> bool {
-        matches!(self, Self::Haproxy | Self::Nginx)
+    /// What it is to whoever asks where the target has no listener: a proxy accepts connections itself.
+    fn accepts(self) -> Option<ServiceKind> {
+        match self {
+            Self::Route | Self::Nat => None,
+            Self::Haproxy => Some(ServiceKind::Banner),
+            Self::Nginx => Some(ServiceKind::Http),
+        }
     }
 }
 
@@ -92,11 +96,10 @@ impl Edge {
         }
         let met = |forwarded: &Forwarded| match service(services, forwarded) {
             Some(service) => Some(ServicePlan { port: forwarded.port, ..*service }),
-            None if self.forwards.is_proxy() => {
+            None => {
                 let (protocol, port) = (forwarded.protocol, forwarded.port);
-                Some(ServicePlan { protocol, port, kind: ServiceKind::Banner })
+                self.forwards.accepts().map(|kind| ServicePlan { protocol, port, kind })
             }
-            None => None,
         };
         self.ports.iter().filter_map(met).collect()
     }
@@ -110,7 +113,8 @@ pub fn service<'a>(services: &'a [ServicePlan], forwarded: &Forwarded) -> Option
 /// Of the listeners that are faced by way of an edge, those that a technique's probes meet. Addresses are translated for
 /// connections alone: what connection tracking takes for no part of one stays with the edge, where nothing listens.
 pub fn met_by(technique: Technique, forwards: Option<Forwards>, faced: &[ServicePlan]) -> Vec<ServicePlan> {
-    let stays = forwards == Some(Forwards::Nat) && technique.probe_flags().is_some_and(|flags| !is_new(flags));
+    let stays =
+        forwards == Some(Forwards::Nat) && technique.probe_flags().is_some_and(|flags| !is_new(flags));
     if stays { Vec::new() } else { faced.to_vec() }
 }
 
@@ -147,7 +151,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
         let all = services.iter().map(same);
         let ports = if forwards == Forwards::Route { Vec::new() } else { all.collect() };
         let place = &table.forwards.span;
-        return match ports.iter().find_map(|port| cannot(forwards, port)) {
+        return match ports.iter().find_map(|port| cannot(forwards, port, services)) {
             Some(why) => Err((place.clone(), Wrong::new(why, "name the `ports` that it forwards"))),
             None => Ok(ports),
         };
@@ -158,7 +162,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
         let twice = ports.iter().any(|other| (other.protocol, other.port) == (port.protocol, port.port));
         let twice = twice.then(|| format!("{}/{} is forwarded twice", port.protocol, port.port));
         let router = (forwards == Forwards::Route).then(|| "a router forwards every port".to_owned());
-        if let Some(why) = router.or(twice).or_else(|| cannot(forwards, &port)) {
+        if let Some(why) = router.or(twice).or_else(|| cannot(forwards, &port, services)) {
             return Err((text.span.clone(), Wrong::new(why, "leave it out")));
         }
         ports.push(port);
@@ -167,13 +171,21 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
 }
 
 /// Why a port cannot be forwarded like this.
-fn cannot(forwards: Forwards, port: &Forwarded) -> Option<String> {
+fn cannot(forwards: Forwards, port: &Forwarded, services: &[ServicePlan]) -> Option<String> {
+    let http = service(services, port).is_none_or(|service| is_http(service.kind));
     let can = match port.protocol {
-        Protocol::Tcp => true,
-        Protocol::Udp => forwards != Forwards::Haproxy,
+        Protocol::Tcp => forwards != Forwards::Nginx || http,
+        Protocol::Udp => forwards == Forwards::Nat,
         Protocol::Sctp | Protocol::Icmp | Protocol::Arp | Protocol::Ip => false,
     };
-    (!can).then(|| format!("an edge of `{forwards}` cannot forward {}/{}", port.protocol, port.port))
+    let what = match forwards {
+        Forwards::Route | Forwards::Nat => "TCP and UDP",
+        Forwards::Haproxy => "TCP",
+        Forwards::Nginx => "HTTP",
+    };
+    let (protocol, port) = (port.protocol, port.port);
+    (!can)
+        .then(|| format!("an edge of `{forwards}` forwards {what}, and {protocol}/{port} is something else"))
 }
 
 /// `tcp/80`, or `tcp/8080 to tcp/80`.
@@ -195,8 +207,10 @@ fn check(table: &EdgeTable, edge: &Edge, services: &[ServicePlan]) -> Located<()
     }
     let Some(tells) = table.tells.as_ref().filter(|_| edge.tells != Tells::Nothing) else { return Ok(()) };
     let http = edge.ports.iter().any(|port| service(services, port).is_some_and(|it| is_http(it.kind)));
-    let why = if !edge.forwards.is_proxy() {
+    let why = if edge.forwards.accepts().is_none() {
         format!("an edge of `{}` tells nothing", edge.forwards)
+    } else if edge.tells == Tells::ProxyProtocol && edge.forwards == Forwards::Nginx {
+        "nginx speaks HTTP here, which has a header for that".to_owned()
     } else if edge.tells == Tells::XForwardedFor && !http {
         "none of the ports that are forwarded speaks HTTP".to_owned()
     } else {
@@ -258,6 +272,6 @@ mod tests {
         };
         assert_eq!(faced(Forwards::Route), ["tcp/80 http"]);
         assert_eq!(faced(Forwards::Nat), ["tcp/8080 http"]);
-        assert_eq!(faced(Forwards::Nginx), ["tcp/8080 http", "tcp/81 banner"]);
+        assert_eq!(faced(Forwards::Nginx), ["tcp/8080 http", "tcp/81 http"]);
     }
 }

@@ -168,7 +168,7 @@ pub struct TargetTable {
 pub struct EdgeTable {
     /// "route": a router before the target's own address; "nat": what comes to the edge's ports is sent on to the target
     /// (DNAT); "haproxy", "nginx": a proxy that accepts connections and makes others to the target, speaking HTTP where
-    /// the service does. It is there, and forwards, before any defense is in.
+    /// the service does; nginx speaks nothing else. It is there, and forwards, before any defense is in.
     pub forwards: At<String>,
     /// What it forwards, e.g. "tcp/80", or "tcp/8080 to tcp/80"; by default each of the target's services. A router
     /// forwards everything.

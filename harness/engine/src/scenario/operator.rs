@@ -110,7 +110,10 @@ fn check(table: &OperatorTable, operator: &Operator) -> Located<()> {
     let (why, help) = if operator.reboot.is_some() && operator.host != HOST {
         ("does not work on the target", "leave `reboot` out: only the target boots")
     } else if operator.changes && ![HOST, EDGE].contains(&operator.host.as_str()) {
-        ("does not work on the target", "leave `changes` out: only the rules of the target and its edge are read back")
+        (
+            "does not work on the target",
+            "leave `changes` out: only the rules of the target and its edge are read back",
+        )
     } else {
         return Ok(());
     };

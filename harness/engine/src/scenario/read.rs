@@ -16,7 +16,8 @@ use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
 use super::words::{self, Wrong, word};
 use super::{
-    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario, Target,
+    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario,
+    Target,
 };
 use super::{counter, edge, flood, operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
@@ -215,7 +216,7 @@ fn target(
     let interface = table.interface.as_ref().map(|name| at(name, |name| interface_name(name))).transpose()?;
     Ok(Target {
         interface: interface.unwrap_or_else(|| "eth0".to_owned()),
-        canary: canary(table.canary.as_ref(), &faced)?,
+        canary: canary(table.canary.as_ref(), &faced, edge)?,
         services,
         defense: layers(&table.defense)?,
         defense_span: table.defense.first().map(span).unwrap_or_default(),
@@ -310,7 +311,7 @@ fn layer_spec(table: &LayerTable) -> Result<LayerSpec, Wrong> {
     Ok(LayerSpec { layer, parameters })
 }
 
-fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary> {
+fn canary(text: Option<&At<String>>, services: &[ServicePlan], edge: Option<&Edge>) -> Located<Canary> {
     let first = services.iter().find(|service| service.protocol == Protocol::Tcp);
     let Some(text) = text else {
         return Ok(first.map_or(Canary::Nobody, |service| Canary::Tcp(service.port)));
@@ -323,9 +324,13 @@ fn canary(text: Option<&At<String>>, services: &[ServicePlan]) -> Located<Canary
         let served = services.iter().any(|service| (service.protocol, service.port) == (protocol, port));
         match (protocol, served) {
             (Protocol::Tcp, true) => Ok(Canary::Tcp(port)),
-            (Protocol::Tcp, false) => {
-                Err(Wrong::new(format!("nothing listens on {text}"), "add it to `services`"))
-            }
+            (Protocol::Tcp, false) => Err(match edge {
+                None => Wrong::new(format!("nothing listens on {text}"), "add it to `services`"),
+                Some(_) => Wrong::new(
+                    format!("the edge leads nobody from {text} to a listener"),
+                    "name a port of the edge that does",
+                ),
+            }),
             _ => Err(Wrong::new("a canary connects over TCP", "name a TCP service, or \"none\"")),
         }
     })

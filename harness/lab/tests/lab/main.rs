@@ -8,6 +8,7 @@ mod blue;
 mod daemons;
 mod ends;
 mod floods;
+mod forwarding;
 mod inside;
 mod klog;
 mod operating;
@@ -38,7 +39,8 @@ fn main() {
 
 /// What is tested inside of workers.
 fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
-    let of_labs = inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(klog::JOBS);
+    let of_labs =
+        inside::JOBS.iter().chain(wire::JOBS).chain(blue::JOBS).chain(forwarding::JOBS).chain(klog::JOBS);
     of_labs
         .chain(verdicts::JOBS)
         .chain(world::JOBS)

@@ -7,7 +7,8 @@ mod scan;
 use std::fmt::Write as _;
 
 use scandrill_engine::{
-    Amount, CounterPlan, FloodPlan, GreenPlan, OperatorPlan, Planned, Prediction, RedPlan, TARGET,
+    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, OperatorPlan, Plan,
+    Planned, Prediction, RedPlan, TARGET, Tells,
 };
 use scandrill_model::{
     Allowed, BanExpectation, CommandLine, GreenExpectation, HostPlan, LabPlan, Loader, Need,
@@ -75,7 +76,9 @@ fn page(shown: &Planned, all: &[Planned]) -> String {
     page.part("Lab, as in the first of them", lab(&shown.plan.lab));
     page.part("Needs", shown.plan.needs.iter().map(need));
     page.part("Control", [control(shown)]);
-    page.part("Defense", defense(shown));
+    page.part("Edge", shown.plan.edge.iter().flat_map(|edge| forwarding(edge, &shown.plan)));
+    page.part("Defense of the edge", shown.plan.edge.iter().flat_map(|edge| defense(&edge.steps)));
+    page.part("Defense", defense(&shown.plan.steps));
     page.part("Attackers", shown.plan.reds.iter().flat_map(red));
     page.part("Clients", shown.plan.greens.iter().flat_map(green));
     page.part("Operators", shown.plan.operators.iter().flat_map(operator));
@@ -161,12 +164,32 @@ fn control(planned: &Planned) -> String {
 }
 
 /// The commands that install the defense, as an administrator would type them.
-fn defense(planned: &Planned) -> Vec<String> {
-    let plan = &planned.plan;
-    if plan.steps.is_empty() {
+fn defense(steps: &[Step]) -> Vec<String> {
+    if steps.is_empty() {
         return vec!["none".to_owned()];
     }
-    plan.steps.iter().flat_map(step).collect()
+    steps.iter().flat_map(step).collect()
+}
+
+/// How an edge forwards, and what makes it do so, before any defense is in.
+fn forwarding(edge: &EdgePlan, plan: &Plan) -> Vec<String> {
+    let does = match edge.forwards {
+        Forwards::Route => "a router: scans and clients ask the target's own address",
+        Forwards::Nat if edge.masquerade => "translates what comes to its address, and the source to its own",
+        Forwards::Nat => "translates what comes to its address; the target sees the source",
+        Forwards::Haproxy => "HAProxy accepts connections, and makes others to the target",
+        Forwards::Nginx => "nginx accepts connections, and makes others to the target",
+    };
+    let way = |way: &Forwarded| format!("{}/{} leads to {}/{}", way.protocol, way.port, way.protocol, way.to);
+    let told = (edge.tells != Tells::Nothing).then(|| format!("it tells for whom it asks by {}", edge.tells));
+    let programs = plan.lab.host(EDGE).into_iter().flat_map(|host| &host.programs).flat_map(step);
+    let asked = format!("asked: {}", plan.target);
+    [does.to_owned(), asked]
+        .into_iter()
+        .chain(edge.ports.iter().map(way))
+        .chain(told)
+        .chain(programs)
+        .collect()
 }
 
 fn step(step: &Step) -> Vec<String> {
