@@ -44,6 +44,23 @@ fn show_tells_the_plan_in_words_with_the_very_commands() {
 }
 
 #[test]
+fn show_tells_how_an_edge_forwards_and_whose_each_defense_is() {
+    let out = scandrill_alone("show edge/translated-port").out;
+    for part in [
+        "edge: eth0 198.18.0.1/24 fd00:198:18::1/64, eth1 198.18.1.254/24 fd00:198:18:1::fe/64",
+        "target: eth0 198.18.1.1/24 fd00:198:18:1::1/64",
+        "  route 198.18.0.0/24 via 198.18.1.254",
+        "Edge\n  translates what comes to its address; the target sees the source\n  asked: 198.18.0.1",
+        "tcp/1001 leads to tcp/2001",
+        "ip daddr 198.18.0.1 tcp dport 1001 dnat ip to 198.18.1.1:2001",
+        "Defense of the edge\n  ipset restore",
+        "Defense\n  none",
+    ] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+}
+
+#[test]
 fn show_wants_one_scenario() {
     let came = scandrill_alone("show baseline");
     assert_eq!(came.code, 2);

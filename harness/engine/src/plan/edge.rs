@@ -127,7 +127,7 @@ fn ways(edge: &Edge, services: &[ServicePlan], addresses: &AddressPlan) -> Vec<W
         protocol: forwarded.protocol,
         from: (addresses.asked(family), forwarded.port).into(),
         to: (addresses.target(family), forwarded.to).into(),
-        http: service_behind(services, forwarded).is_some_and(|service| is_http(service.kind)),
+        http: service_behind(services, *forwarded).is_some_and(|service| is_http(service.kind)),
     };
     let both = |forwarded| [Family::V4, Family::V6].map(|family| way(forwarded, family));
     edge.ports.iter().flat_map(both).collect()
@@ -176,13 +176,14 @@ fn listens(way: &Way) -> String {
 fn haproxy(ways: &[Way], tells: Tells) -> String {
     let start = "global\n\tlog stdout format raw daemon\ndefaults\n\tlog global\n\tretries 0\n\ttimeout connect 1s\n\
                  \ttimeout client 10s\n\ttimeout server 10s\n";
-    ways.iter().fold(start.to_owned(), |mut text, way @ Way { from, to, http, .. }| {
-        let mode = if *http { "\tmode http\n\toption httplog\n" } else { "\tmode tcp\n\toption tcplog\n" };
-        let header = if *http && tells == Tells::XForwardedFor { "\toption forwardfor\n" } else { "" };
+    let section = |way: &Way| {
+        let mode = if way.http { "\tmode http\n\toption httplog\n" } else { "\tmode tcp\n\toption tcplog\n" };
+        let header = if way.http && tells == Tells::XForwardedFor { "\toption forwardfor\n" } else { "" };
         let line = if tells == Tells::ProxyProtocol { " send-proxy" } else { "" };
-        text += &format!("listen {}\n{mode}\tbind {from}\n{header}\tserver target {to}{line}\n", name(way));
-        text
-    })
+        let (name, Way { from, to, .. }) = (name(way), way);
+        format!("listen {name}\n{mode}\tbind {from}\n{header}\tserver target {to}{line}\n")
+    };
+    std::iter::once(start.to_owned()).chain(ways.iter().map(section)).collect()
 }
 
 /// `tcp-80-v4`.
@@ -190,8 +191,9 @@ fn name(way: &Way) -> String {
     format!("{}-{}-{}", way.protocol, way.from.port(), Family::of(way.from.ip()))
 }
 
-/// A server for each way; each request is a line on the standard output, with the client's address. Nothing is kept in
-/// folders that only the package's own installation would have made.
+/// A server for each way; each request is a line on the standard output, with the client's address. It is one process, as
+/// an ordinary user's lab has no other user for its workers. Nothing is kept in folders that only the package's own
+/// installation would have made.
 fn nginx(ways: &[Way], tells: Tells) -> String {
     let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let folders = folders.map(|folder| format!("\t{folder}_temp_path /tmp/scandrill-edge-{folder};\n"));
@@ -203,7 +205,7 @@ fn nginx(ways: &[Way], tells: Tells) -> String {
         format!("\tserver {{ listen {from}; location / {{ proxy_pass http://{to};{header} }} }}\n")
     });
     format!(
-        "daemon off;\nuser root;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
+        "daemon off;\nmaster_process off;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
          \taccess_log /dev/stdout;\n{}{}}}\n",
         folders.concat(),
         servers.collect::<String>()

@@ -57,7 +57,8 @@ impl<'a> Machine<'a> {
         if let Some(target) = self.plan.lab.host(TARGET) {
             self.start_programs(target).await?;
         }
-        self.kernel_logs.borrow_mut().push(write_log(self.lab, TARGET).await?);
+        let kernel_log = write_log(self.lab, TARGET).await?;
+        self.kernel_logs.borrow_mut().push(kernel_log);
         Ok(())
     }
 

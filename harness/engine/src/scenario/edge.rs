@@ -94,19 +94,17 @@ impl Edge {
         if self.forwards == Forwards::Route {
             return services.to_vec();
         }
-        let met = |forwarded: &Forwarded| match service(services, forwarded) {
-            Some(service) => Some(ServicePlan { port: forwarded.port, ..*service }),
-            None => {
-                let (protocol, port) = (forwarded.protocol, forwarded.port);
-                self.forwards.accepts().map(|kind| ServicePlan { protocol, port, kind })
-            }
+        let met = |&forwarded: &Forwarded| {
+            let (protocol, port) = (forwarded.protocol, forwarded.port);
+            let kind = service(services, forwarded).map(|service| service.kind).or(self.forwards.accepts());
+            kind.map(|kind| ServicePlan { protocol, port, kind })
         };
         self.ports.iter().filter_map(met).collect()
     }
 }
 
 /// The listener to which a port leads.
-pub fn service<'a>(services: &'a [ServicePlan], forwarded: &Forwarded) -> Option<&'a ServicePlan> {
+pub fn service(services: &[ServicePlan], forwarded: Forwarded) -> Option<&ServicePlan> {
     services.iter().find(|service| (service.protocol, service.port) == (forwarded.protocol, forwarded.to))
 }
 
@@ -151,7 +149,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
         let all = services.iter().map(same);
         let ports = if forwards == Forwards::Route { Vec::new() } else { all.collect() };
         let place = &table.forwards.span;
-        return match ports.iter().find_map(|port| cannot(forwards, port, services)) {
+        return match ports.iter().find_map(|port| cannot(forwards, *port, services)) {
             Some(why) => Err((place.clone(), Wrong::new(why, "name the `ports` that it forwards"))),
             None => Ok(ports),
         };
@@ -162,7 +160,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
         let twice = ports.iter().any(|other| (other.protocol, other.port) == (port.protocol, port.port));
         let twice = twice.then(|| format!("{}/{} is forwarded twice", port.protocol, port.port));
         let router = (forwards == Forwards::Route).then(|| "a router forwards every port".to_owned());
-        if let Some(why) = router.or(twice).or_else(|| cannot(forwards, &port, services)) {
+        if let Some(why) = router.or(twice).or_else(|| cannot(forwards, port, services)) {
             return Err((text.span.clone(), Wrong::new(why, "leave it out")));
         }
         ports.push(port);
@@ -171,7 +169,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
 }
 
 /// Why a port cannot be forwarded like this.
-fn cannot(forwards: Forwards, port: &Forwarded, services: &[ServicePlan]) -> Option<String> {
+fn cannot(forwards: Forwards, port: Forwarded, services: &[ServicePlan]) -> Option<String> {
     let http = service(services, port).is_none_or(|service| is_http(service.kind));
     let can = match port.protocol {
         Protocol::Tcp => forwards != Forwards::Nginx || http,
@@ -206,7 +204,7 @@ fn check(table: &EdgeTable, edge: &Edge, services: &[ServicePlan]) -> Located<()
         return Err((masquerade.span.clone(), wrong));
     }
     let Some(tells) = table.tells.as_ref().filter(|_| edge.tells != Tells::Nothing) else { return Ok(()) };
-    let http = edge.ports.iter().any(|port| service(services, port).is_some_and(|it| is_http(it.kind)));
+    let http = edge.ports.iter().any(|&port| service(services, port).is_some_and(|it| is_http(it.kind)));
     let why = if edge.forwards.accepts().is_none() {
         format!("an edge of `{}` tells nothing", edge.forwards)
     } else if edge.tells == Tells::ProxyProtocol && edge.forwards == Forwards::Nginx {
@@ -255,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_proxy_answers_where_nothing_listens_and_translation_does_not() {
-        let services = [words::service("tcp/80 http").unwrap()];
-        let ports = ["tcp/8080 to tcp/80", "tcp/81"].map(|text| forwarded(text).unwrap());
+        let services = [words::service("tcp/80 http").ok().unwrap()];
+        let ports = ["tcp/8080 to tcp/80", "tcp/81"].map(|text| forwarded(text).ok().unwrap());
         let faced = |forwards| {
             let edge = Edge {
                 forwards,
