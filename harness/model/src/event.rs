@@ -109,6 +109,15 @@ pub enum What {
         /// Where it sends from.
         source: IpAddr,
     },
+    /// An actor has knocked, and goes on to what it came for.
+    Knocked {
+        /// Its name.
+        actor: String,
+        /// Where from.
+        source: IpAddr,
+        /// The ports it touched, in order, as `tcp/7000`.
+        steps: Vec<String>,
+    },
     /// A scanner's own result.
     Scan {
         /// The red actor.

@@ -8,6 +8,7 @@ use futures::future::LocalBoxFuture;
 use scandrill_lab::{Client, Host, clock, wait};
 use scandrill_model::What;
 
+use super::knock::knock;
 use super::{Actor, Deed, Stage};
 use crate::plan::GreenPlan;
 use crate::run::{Trouble, Troubled};
@@ -54,6 +55,7 @@ impl Actor for GreenPlan {
 async fn run(green: &GreenPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
     let host = stage.lab.host(&green.host).trouble("finding a host")?;
     stage.log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
+    knock(&green.name, &green.knock, green.source, &green.host, stage).await?;
     let mut client = client(green, stage.plan.target);
     let mut start = clock::now();
     let (mut failures, mut latencies_us) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@
 pub mod drive;
 mod flood;
 pub mod green;
+mod knock;
 pub mod operator;
 pub mod red;
 

@@ -6,6 +6,7 @@ use scandrill_lab::{Host, clock, nudging, wait};
 use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
 
 use super::drive::{builtin, fastest};
+use super::knock::knock;
 use super::{Actor, Deed, Stage};
 use crate::plan::{LookPlan, RedPlan, Vantage, foreign_commands};
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
@@ -29,6 +30,7 @@ impl Actor for RedPlan {
 async fn run(red: &RedPlan, stage: &Stage<'_>) -> Result<Window, Trouble> {
     let (log, host) = (stage.log, stage.lab.host(&red.from.host).trouble("finding a host")?);
     log.emit(What::ActorStarted { actor: red.name.clone(), source: red.scan.source });
+    knock(&red.name, &red.knock, red.scan.source, &red.from.host, stage).await?;
     let start = clock::now();
     let result = match red.scanner {
         Scanner::Builtin => fastest(host, &red.from, &red.scan, stage.verdicts).await?,

@@ -220,6 +220,7 @@ impl Observations {
             | What::ServiceReady { .. }
             | What::Installed { .. }
             | What::ActorStarted { .. }
+            | What::Knocked { .. }
             | What::Captured { .. }
             | What::Note { .. } => {}
         }

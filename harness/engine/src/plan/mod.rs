@@ -31,7 +31,7 @@ pub use self::operator::{LIMIT_MS as OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::{BadFile, SourceFile};
 use crate::case::Case;
-use crate::scenario::{Canary, Green, IcmpLimit, Prediction, Scanner, Scenario, met_by};
+use crate::scenario::{Canary, Green, IcmpLimit, Knock, Prediction, Scanner, Scenario, met_by};
 
 /// Everything one case does.
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing, to another reader")]
@@ -173,6 +173,8 @@ pub struct RedPlan {
     pub from: Vantage,
     /// Who runs its technique.
     pub scanner: Scanner,
+    /// What it does first.
+    pub knock: Knock,
     /// What it asks.
     pub scan: ScanPlan,
     /// Who must have finished.
@@ -181,6 +183,13 @@ pub struct RedPlan {
     pub look: Option<LookPlan>,
     /// What it is expected to see.
     pub expect: RedExpectation,
+}
+
+impl RedPlan {
+    /// Whether its host's kernel sends some of its packets, and so must own its address.
+    fn is_by_kernel(&self) -> bool {
+        self.scanner.source_owner() == SourceOwner::Kernel || !self.knock.steps.is_empty()
+    }
 }
 
 /// How a ban is looked at: the banned source and a fresh one ask the same service at the same time.
@@ -211,6 +220,8 @@ pub struct GreenPlan {
     pub count: u32,
     /// From the start of one to the next.
     pub interval: Millis,
+    /// What it does first.
+    pub knock: Knock,
     /// Who must have finished.
     pub after: Vec<String>,
     /// Who acts after its first request and before the others.
@@ -277,7 +288,7 @@ impl Planner<'_> {
         let steps = self.steps()?;
         let (edge, of_edge) = self.edge()?;
         let operators = self.operators(&reds, &greens);
-        let by_kernel = reds.iter().filter(|red| red.scanner.source_owner() == SourceOwner::Kernel);
+        let by_kernel = reds.iter().filter(|red| red.is_by_kernel());
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
         let owned: Vec<(&str, IpAddr)> =
             by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
@@ -501,6 +512,7 @@ impl Planner<'_> {
             port: green.port,
             count: green.count,
             interval: green.interval,
+            knock: green.knock.clone(),
             after: green.after.clone(),
             around: green.around.clone(),
             expect: green.expect,
@@ -558,7 +570,9 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan], floods: &[FloodPlan]) -> u64 {
             .fold(ports.saturating_mul(pace), u64::saturating_add)
     });
     let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
-    scans.chain(clients).chain(floods.iter().map(flood::paced)).fold(0, u64::saturating_add)
+    let knocks = reds.iter().map(|red| &red.knock).chain(greens.iter().map(|green| &green.knock));
+    let knocks = knocks.map(|knock| knock.took().0);
+    scans.chain(clients).chain(knocks).chain(floods.iter().map(flood::paced)).fold(0, u64::saturating_add)
 }
 
 /// Milliseconds that nmap takes to guess a system, or to try its questions on a service that understands none.

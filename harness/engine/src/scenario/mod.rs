@@ -7,6 +7,7 @@ mod edge;
 mod expect;
 pub mod file;
 mod flood;
+mod knock;
 mod load_file;
 mod operator;
 mod read;
@@ -32,6 +33,7 @@ pub use counter::Counter;
 pub use edge::{Edge, Forwarded, Forwards, Tells, is_http, met_by, service as service_behind};
 pub use expect::pattern;
 pub use flood::{Amount, Flood};
+pub use knock::Knock;
 pub use operator::{Boot, Operator};
 pub use read::{LoadRules, read};
 
@@ -241,6 +243,8 @@ pub struct Red {
     pub detect: Detect,
     /// The host through which it looks.
     pub zombie: Option<String>,
+    /// What it does before it scans.
+    pub knock: Knock,
     /// Who must have finished.
     pub after: Vec<String>,
     /// What it is expected to see.
@@ -334,6 +338,8 @@ pub struct Green {
     pub count: u32,
     /// From the start of one request to the next.
     pub interval: Millis,
+    /// What it does before its first request.
+    pub knock: Knock,
     /// Who must have finished.
     pub after: Vec<String>,
     /// Who acts after its first request and before the others.

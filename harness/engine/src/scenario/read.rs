@@ -14,6 +14,7 @@ use scandrill_model::{
 
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
+use super::knock::knock;
 use super::words::{self, Wrong, word};
 use super::{
     Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario,
@@ -400,6 +401,7 @@ fn green(index: usize, table: &GreenTable) -> Located<Green> {
             .transpose()?
             .unwrap_or(10),
         interval: interval.unwrap_or(Millis(100)),
+        knock: knock(table.knock.as_ref(), table.knock_pace.as_ref())?,
         after: names(table.after.iter().flatten()),
         around: names(&table.around),
         expect: expect::green(&table.expect)?,

@@ -10,6 +10,7 @@ use scandrill_scanners::{Burst, Detect, Evasion, Order, Pace, SynShape, Timing};
 
 use super::expect::{self, Located, at, port_set};
 use super::file::{self, At, BurstTable, RedTable, SourcesValue, ZombieValue};
+use super::knock::{self, Knock};
 use super::read::{lab_address, lab_range, name_of, optional_word, words_or};
 use super::words::{self, Wrong};
 use super::{Decoys, Red, Scanner, Sender, Who};
@@ -47,6 +48,7 @@ fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Re
         sender: sender(table)?,
         detect: detect(table)?,
         zombie: zombie(table, technique)?,
+        knock: knock(table)?,
         after: match &table.after {
             Some(names) => names.iter().map(|name| name.value.clone()).collect(),
             None => before.into_iter().collect(),
@@ -264,6 +266,19 @@ fn zombie(table: &RedTable, technique: Technique) -> Located<Option<String>> {
             let wrong = Wrong::new(format!("{other} asks no zombie"), "use technique = \"idle\"");
             Err((zombie.span.clone(), wrong))
         }
+    }
+}
+
+/// A knock opens for the address it comes from, so that must be the one that scans.
+fn knock(table: &RedTable) -> Located<Knock> {
+    let knock = knock::knock(table.knock.as_ref(), table.knock_pace.as_ref())?;
+    let others = table.sources.as_ref().map(|sources| (&sources.span, "sources"));
+    match others.or(table.spoof.as_ref().map(|spoof| (&spoof.span, "spoof"))) {
+        Some((place, key)) if !knock.steps.is_empty() => {
+            let message = format!("`knock` opens for the scanner's own address, and `{key}` scans from others");
+            Err((place.clone(), Wrong::new(message, "keep one of them")))
+        }
+        _ => Ok(knock),
     }
 }
 

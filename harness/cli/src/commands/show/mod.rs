@@ -7,7 +7,7 @@ mod scan;
 use std::fmt::Write as _;
 
 use scandrill_engine::{
-    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, OperatorPlan, Plan,
+    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, Knock, OperatorPlan, Plan,
     Planned, Prediction, RedPlan, TARGET, Tells,
 };
 use scandrill_model::{
@@ -241,7 +241,7 @@ fn command(loader: Loader) -> String {
 
 fn red(red: &RedPlan) -> Vec<String> {
     let first = format!("{}: {}{}", red.name, scan::in_words(red), waits(&red.after));
-    let lines = scan::hiding(&red.scan).into_iter().map(|line| format!("  {line}"));
+    let lines = scan::hiding(&red.scan).into_iter().map(|line| format!("  {line}")).chain(knock(&red.knock));
     let expected = red_expectation(&red.expect);
     std::iter::once(first).chain(lines).chain(expected.iter().map(self::expected)).collect()
 }
@@ -258,7 +258,12 @@ fn green(green: &GreenPlan) -> Vec<String> {
         green.interval.0,
         waits(&green.after) + &surrounds(&green.around)
     );
-    std::iter::once(first).chain(green_expectation(&green.expect).iter().map(expected)).collect()
+    let expected = green_expectation(&green.expect);
+    std::iter::once(first).chain(knock(&green.knock)).chain(expected.iter().map(self::expected)).collect()
+}
+
+fn knock(knock: &Knock) -> Option<String> {
+    (!knock.steps.is_empty()).then(|| format!("  knocks first: {knock}"))
 }
 
 fn operator(operator: &OperatorPlan) -> Vec<String> {
