@@ -58,6 +58,8 @@ pub enum Kind {
     Services,
     /// Port numbers, as `22,8000-8010`.
     Ports,
+    /// TCP and UDP ports in their order, as `["tcp/7000", "udp/8000"]`.
+    Sequence,
     /// `true` or `false`.
     Switch,
     /// Address ranges of either family, as `["198.19.200.0/24", "fd00:198:18:8000::/64"]`.
@@ -74,6 +76,7 @@ impl fmt::Display for Kind {
             Self::Name => f.write_str("a name of up to 31 letters, digits, - and _"),
             Self::Services => f.write_str("\"services\" or a list like [\"tcp/22\", \"udp/53\"]"),
             Self::Ports => f.write_str("a text of ports like \"22,8000-8010\""),
+            Self::Sequence => f.write_str("a list of 1 to 16 ports like [\"tcp/7000\", \"udp/8000\"]"),
             Self::Switch => f.write_str("true or false"),
             Self::Ranges => {
                 f.write_str("a list of ranges like [\"198.19.200.0/24\", \"fd00:198:18:8000::/64\"]")
@@ -90,6 +93,8 @@ pub enum Preset {
     Number(u64),
     /// A word.
     Word(&'static str),
+    /// A list of words.
+    List(&'static [&'static str]),
     /// The tool of the scenario's case.
     Tool,
     /// `false`.
@@ -103,6 +108,7 @@ impl fmt::Display for Preset {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Word(word) => f.write_str(word),
+            Self::List(words) => f.write_str(&words.join(", ")),
             Self::Tool => f.write_str("the case's"),
             Self::Off => f.write_str("false"),
             Self::Nothing => f.write_str("none"),

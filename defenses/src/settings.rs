@@ -28,6 +28,8 @@ pub enum Value {
     Services(Services),
     /// Ports of a protocol that another parameter names.
     Ports(PortSet),
+    /// TCP and UDP ports in their order.
+    Sequence(Vec<(Protocol, u16)>),
     /// On or off.
     Switch(bool),
     /// Address ranges of either family.
@@ -101,6 +103,11 @@ impl Settings {
     /// Ports; none when they are not set.
     pub fn ports(&self, name: &str) -> PortSet {
         if let Some(Value::Ports(ports)) = self.values.get(name) { ports.clone() } else { PortSet::default() }
+    }
+
+    /// Ports in their order; none when they are not set.
+    pub fn sequence(&self, name: &str) -> &[(Protocol, u16)] {
+        if let Some(Value::Sequence(steps)) = self.values.get(name) { steps } else { &[] }
     }
 
     /// Whether a switch is on; it is off when it is not set.
@@ -180,6 +187,7 @@ fn preset(parameter: &Parameter, site: &Site) -> Option<Value> {
     match parameter.default {
         Preset::Number(number) => Some(Value::Number(number)),
         Preset::Word(word) => read(parameter.kind, &Json::from(word), site),
+        Preset::List(words) => read(parameter.kind, &Json::from(words), site),
         Preset::Tool => Some(Value::Word(site.tool.to_string())),
         Preset::Off => Some(Value::Switch(false)),
         Preset::Nothing => None,
@@ -198,6 +206,7 @@ fn read(kind: Kind, json: &Json, site: &Site) -> Option<Value> {
         Kind::Ports => {
             json.as_str()?.parse().ok().filter(|ports: &PortSet| !ports.is_empty()).map(Value::Ports)
         }
+        Kind::Sequence => sequence(json.as_array()?).map(Value::Sequence),
         Kind::Switch => json.as_bool().map(Value::Switch),
         Kind::Ranges => {
             let ranges: Option<Vec<IpNet>> =
@@ -211,6 +220,19 @@ fn read(kind: Kind, json: &Json, site: &Site) -> Option<Value> {
             Json::Null | Json::Array(_) | Json::Object(_) => None,
         },
     }
+}
+
+/// Longer ones are nobody's, and each step is a list of the kernel's.
+const STEPS_MAX: usize = 16;
+
+fn sequence(items: &[Json]) -> Option<Vec<(Protocol, u16)>> {
+    let step = |item: &Json| {
+        let (protocol, port) = item.as_str()?.split_once('/')?;
+        let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|one| one.to_string() == protocol)?;
+        Some((protocol, port.parse().ok().filter(|&port: &u16| port > 0)?))
+    };
+    let steps: Vec<_> = items.iter().map(step).collect::<Option<_>>()?;
+    (1..=STEPS_MAX).contains(&steps.len()).then_some(steps)
 }
 
 fn word(json: &Json, fits: impl Fn(&str) -> bool) -> Option<Value> {

@@ -5,7 +5,10 @@ mod allowlist;
 mod drop;
 mod fail2ban;
 mod fingerprint;
+mod fwknopd;
 mod hardened;
+mod knock;
+mod knockd;
 mod limit;
 mod log;
 mod manual;
@@ -42,6 +45,9 @@ static LAYERS: &[&dyn Layer] = &[
     &fail2ban::Fail2ban,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
+    &knock::Knock,
+    &knockd::Knockd,
+    &fwknopd::Fwknopd,
     &manual::SYN_COOKIES,
     &manual::RECENT,
     &manual::STEALTH,

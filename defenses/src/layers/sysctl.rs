@@ -47,7 +47,11 @@ impl Sysctl {
         let value = match value {
             Value::Word(word) => word.clone(),
             Value::Number(number) => number.to_string(),
-            Value::Services(_) | Value::Ports(_) | Value::Switch(_) | Value::Ranges(_) => String::new(),
+            Value::Services(_)
+            | Value::Ports(_)
+            | Value::Sequence(_)
+            | Value::Switch(_)
+            | Value::Ranges(_) => String::new(),
         };
         Ok(Step::Sysctl { key: key.to_owned(), value })
     }

@@ -1,0 +1,81 @@
+//! knockd, the real one: it watches the link for the sequence, and opens what the rules drop by its own commands.
+
+use minijinja::{Value, context};
+use scandrill_model::{CommandLine, Daemon, Protocol, Step};
+
+use super::TOOL;
+use super::knock::{OPEN, PORTS, SEQUENCE, doors};
+use crate::error::DefenseError;
+use crate::layer::{Kind, Layer, Parameter, Preset};
+use crate::render::{install, render, rules_file, twins};
+use crate::settings::Settings;
+
+/// A daemon that hears knocks.
+pub struct Knockd;
+
+const PARAMETERS: &[Parameter] = &[
+    SEQUENCE,
+    Parameter {
+        name: "seconds",
+        kind: Kind::Number { min: 1, max: 86_400 },
+        default: Preset::Number(5),
+        doc: "within how many seconds the whole sequence must come (seq_timeout)",
+    },
+    OPEN,
+    PORTS,
+    TOOL,
+];
+
+/// Its configuration.
+const CONFIG: &str = "/etc/knockd.conf";
+/// What it says once it has opened the interface and set its filter.
+const READY: &str = "grep -q '^listening on' /var/log/knockd.out";
+
+impl Layer for Knockd {
+    fn name(&self) -> &'static str {
+        "knockd"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the real daemon, which opens hidden ports to who touches others in a secret order; it hears those ports alone, so \
+         that what comes between two steps changes nothing"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        PARAMETERS
+    }
+
+    fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
+        let values = values(settings);
+        let text = render(self.name(), rules_file!("knockd/knockd.conf"), &values)?;
+        let rules = install(self.name(), settings, twins!("knockd"), |_| values.clone())?;
+        let config = Step::WriteFile { path: CONFIG.to_owned(), text };
+        Ok(vec![rules, config, Step::Daemon(daemon(&settings.site().interface))])
+    }
+}
+
+/// It stays in the foreground, and says how far each source is.
+fn daemon(interface: &str) -> Daemon {
+    let args = ["-i", interface, "-c", CONFIG, "-v", "-D"];
+    Daemon {
+        name: "knockd".to_owned(),
+        command: CommandLine { program: "knockd".to_owned(), args: args.map(str::to_owned).into() },
+        ready: CommandLine::bash(READY),
+        owns: vec!["KNOCKD".to_owned()],
+    }
+}
+
+fn values(settings: &Settings) -> Value {
+    context! {
+        interface => settings.site().interface.clone(),
+        sequence => of_knockd(settings.sequence(SEQUENCE.name)),
+        seconds => settings.number("seconds"),
+        tool => settings.word(TOOL.name),
+        ..doors(settings)
+    }
+}
+
+/// `7000:tcp,8000:udp`, as knockd writes a sequence.
+fn of_knockd(sequence: &[(Protocol, u16)]) -> String {
+    sequence.iter().map(|(protocol, port)| format!("{port}:{protocol}")).collect::<Vec<_>>().join(",")
+}
