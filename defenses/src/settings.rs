@@ -311,6 +311,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_is_in_its_order_and_of_ports() {
+        let read = |json| settings("knock", &[("sequence", json)]);
+        let sequence = read(json!(["udp/9000", "tcp/7000"])).unwrap();
+        assert_eq!(sequence.sequence("sequence"), [(Protocol::Udp, 9000), (Protocol::Tcp, 7000)]);
+        assert_eq!(settings("knock", &[]).unwrap().sequence("sequence").len(), 3);
+        for wrong in [json!([]), json!(["7000"]), json!(["sctp/7000"]), json!(["tcp/0"]), json!("tcp/7000")] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_layer_for_both_tools_takes_the_cases_unless_it_has_its_own() {
         let of_case = |tool| {
             let given = |json: Option<Json>| json.map(|json| ("tool".to_owned(), json)).into_iter().collect();

@@ -1,10 +1,10 @@
 //! knockd, the real one: it watches the link for the sequence, and opens what the rules drop by its own commands.
 
 use minijinja::{Value, context};
-use scandrill_model::{CommandLine, Daemon, Protocol, Step};
+use scandrill_model::{CommandLine, Daemon, Protocol, Step, Tool};
 
 use super::TOOL;
-use super::knock::{OPEN, PORTS, SEQUENCE, doors};
+use super::knock::{PORTS, SEQUENCE, doors};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
 use crate::render::{install, render, rules_file, twins};
@@ -21,10 +21,19 @@ const PARAMETERS: &[Parameter] = &[
         default: Preset::Number(5),
         doc: "within how many seconds the whole sequence must come (seq_timeout)",
     },
-    OPEN,
+    Parameter {
+        name: "open",
+        kind: Kind::Number { min: 1, max: 86_400 },
+        default: Preset::Number(10),
+        doc: "how many seconds new connections of who has knocked are let in; with iptables 15 at most, as knockd does not end \
+              before it has shut what it opened",
+    },
     PORTS,
     TOOL,
 ];
+
+/// A lab gives a daemon twenty seconds to end.
+const OPEN_MAX: u64 = 15;
 
 /// Its configuration.
 const CONFIG: &str = "/etc/knockd.conf";
@@ -46,11 +55,24 @@ impl Layer for Knockd {
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
+        self.check(settings)?;
         let values = values(settings);
         let text = render(self.name(), rules_file!("knockd/knockd.conf"), &values)?;
         let rules = install(self.name(), settings, twins!("knockd"), |_| values.clone())?;
         let config = Step::WriteFile { path: CONFIG.to_owned(), text };
         Ok(vec![rules, config, Step::Daemon(daemon(&settings.site().interface))])
+    }
+}
+
+impl Knockd {
+    fn check(&self, settings: &Settings) -> Result<(), DefenseError> {
+        if settings.tool() == Tool::Nftables || settings.number("open") <= OPEN_MAX {
+            return Ok(());
+        }
+        let why = format!(
+            "knockd does not end before it has shut what it opened: `open` is {OPEN_MAX} at most with iptables"
+        );
+        Err(DefenseError::Contradiction { layer: self.name().to_owned(), why })
     }
 }
 

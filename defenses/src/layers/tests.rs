@@ -198,6 +198,17 @@ fn what_gets_installed_with_parameters() {
             }),
         ),
         ("fail2ban-nftables", "fail2ban", json!({ "action": "nftables" })),
+        (
+            "knock-lenient",
+            "knock",
+            json!({ "order": "lenient", "sequence": ["udp/7000", "tcp/8000"], "ports": "22,2222" }),
+        ),
+        ("knock-nftables", "knock", json!({ "tool": "nftables", "open": 60, "seconds": 5 })),
+        (
+            "knockd-nftables",
+            "knockd",
+            json!({ "tool": "nftables", "open": 60, "sequence": ["tcp/7000", "udp/8000"] }),
+        ),
         ("log-except", "log", json!({ "except": "services", "protocol": "tcp", "rate": 3 })),
         ("log-except-nftables", "log", json!({ "except": ["tcp/22", "udp/53"], "tool": "nftables" })),
         ("recent-update-first", "recent", json!({ "order": "update-first", "hitcount": 3, "name": "scans" })),

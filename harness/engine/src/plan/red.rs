@@ -137,8 +137,9 @@ impl Planner<'_> {
     /// Actors of one host share its address. Clients, knocks and most foreign scanners need one that the kernel owns; the
     /// built-in scanner takes another only where nobody of those is beside it.
     fn is_shared_with_kernel(&self, host: &str) -> bool {
-        let by_kernel =
-            |red: &Red| !red.knock.steps.is_empty() || self.scanner_of(red).source_owner() == SourceOwner::Kernel;
+        let by_kernel = |red: &Red| {
+            !red.knock.steps.is_empty() || self.scanner_of(red).source_owner() == SourceOwner::Kernel
+        };
         self.scenario.reds.iter().any(|red| red.host == host && by_kernel(red))
             || self.scenario.greens.iter().any(|green| green.host == host)
     }

@@ -48,9 +48,7 @@ pub fn knock(steps: Option<&At<Vec<String>>>, pace: Option<&At<String>>) -> Loca
     let Some(steps) = steps else {
         return match pace {
             None => Ok(Knock::default()),
-            Some(pace) => {
-                Err((pace.span.clone(), Wrong::new("nobody knocks", "add knock = [\"tcp/7000\"]")))
-            }
+            Some(pace) => Err((pace.span.clone(), Wrong::new("nobody knocks", "add knock = [\"tcp/7000\"]"))),
         };
     };
     let steps = at(steps, |texts| match texts.len() {

@@ -275,7 +275,8 @@ fn knock(table: &RedTable) -> Located<Knock> {
     let others = table.sources.as_ref().map(|sources| (&sources.span, "sources"));
     match others.or(table.spoof.as_ref().map(|spoof| (&spoof.span, "spoof"))) {
         Some((place, key)) if !knock.steps.is_empty() => {
-            let message = format!("`knock` opens for the scanner's own address, and `{key}` scans from others");
+            let message =
+                format!("`knock` opens for the scanner's own address, and `{key}` scans from others");
             Err((place.clone(), Wrong::new(message, "keep one of them")))
         }
         _ => Ok(knock),

@@ -7,8 +7,8 @@ mod scan;
 use std::fmt::Write as _;
 
 use scandrill_engine::{
-    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, Knock, OperatorPlan, Plan,
-    Planned, Prediction, RedPlan, TARGET, Tells,
+    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, Knock, OperatorPlan,
+    Plan, Planned, Prediction, RedPlan, TARGET, Tells,
 };
 use scandrill_model::{
     Allowed, BanExpectation, CommandLine, GreenExpectation, HostPlan, LabPlan, Loader, Need,
