@@ -36,8 +36,9 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// What it says once it has opened the interface and set its filter.
-const READY: &str = "grep -q 'Starting fwknopd main event loop' /var/log/fwknopd.out";
+/// It has opened the interface and set its filter since it began last, as it says itself.
+const READY: &str =
+    "tac /var/log/fwknopd.out | sed '/Starting fwknopd$/q' | grep -q 'Starting fwknopd main event loop'";
 
 impl Layer for Fwknopd {
     fn name(&self) -> &'static str {

@@ -37,8 +37,8 @@ const OPEN_MAX: u64 = 15;
 
 /// Its configuration.
 const CONFIG: &str = "/etc/knockd.conf";
-/// What it says once it has opened the interface and set its filter.
-const READY: &str = "grep -q '^listening on' /var/log/knockd.out";
+/// It has opened the interface and set its filter since it began last, as it says itself.
+const READY: &str = r#"tac /var/log/knockd.out | sed "/new section: 'options'/q" | grep -q '^listening on'"#;
 
 impl Layer for Knockd {
     fn name(&self) -> &'static str {

@@ -100,6 +100,7 @@ fn every_default_is_a_value_that_its_parameter_takes() {
                 Preset::Word(word) => json!({ parameter.name: word }),
                 Preset::Tool => json!({ parameter.name: "iptables" }),
                 Preset::Off => json!({ parameter.name: false }),
+                Preset::List(words) => json!({ parameter.name: words }),
                 Preset::Nothing => continue,
             };
             let explicit = steps(layer.name(), &given, &site(Backend::Nft));
