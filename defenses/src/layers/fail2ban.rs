@@ -93,9 +93,8 @@ const PARAMETERS: &[Parameter] = &[
 /// How its unit of systemd runs it. `-x` takes the socket's place from one that was killed.
 const PROGRAM: &str = "fail2ban-server";
 const ARGUMENTS: [&str; 2] = ["-xf", "start"];
-/// Its jail has started since it began last, as its own log says.
-const READY: &str =
-    r#"tac /var/log/fail2ban.log | sed '/Starting Fail2ban/q' | grep -q "Jail 'iptables-dropped' started""#;
+/// Its jail has started, as its own log says.
+const READY: &str = r#"grep -q "\[$PID\]: .* Jail 'iptables-dropped' started" /var/log/fail2ban.log"#;
 
 impl Layer for Fail2ban {
     fn name(&self) -> &'static str {

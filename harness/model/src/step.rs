@@ -119,7 +119,8 @@ pub struct Daemon {
     pub name: String,
     /// What is run. It must not go into the background by itself.
     pub command: CommandLine,
-    /// A command that exits with 0 once the daemon does its work; tried until it does.
+    /// A command that exits with 0 once the daemon does its work; tried until it does. `$PID` is the daemon's process, by
+    /// which it is told from one before.
     pub ready: CommandLine,
     /// What it changes in the kernel by itself, by the names of chains, sets and tables, such as `f2b-*`: these, what is
     /// in them, and rules that refer to them are no part of what is read back.

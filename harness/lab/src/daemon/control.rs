@@ -58,7 +58,7 @@ impl Record {
             "stop" => self.end(Signal::SIGTERM)?,
             "kill" => self.end(Signal::SIGKILL)?,
             "restart" => self.end(Signal::SIGTERM).and_then(|()| self.start())?,
-            "ready" => return Ok(i32::from(!(self.runs()? && self.is_ready()?))),
+            "ready" => return self.ready(),
             "pid" => self.running()?.map_or(Ok(()), |process| {
                 say(&mut io::stdout(), &process.id().to_string());
                 Ok::<_, LabError>(())
@@ -86,7 +86,7 @@ impl Record {
             if let Some(status) = ended {
                 return Err(self.amiss(format!("ended before it was ready: {status}")));
             }
-            Ok(self.is_ready()?.then_some(()))
+            Ok(self.is_ready(child.id())?.then_some(()))
         });
         if ready.is_err() {
             process.into_iter().for_each(Process::kill_group);
@@ -117,8 +117,14 @@ impl Record {
         Ok(self.process()?.filter(|process| process.is_alive()))
     }
 
-    fn is_ready(&self) -> Result<bool, LabError> {
+    fn ready(&self) -> Result<i32, LabError> {
+        let is_ready = |process: Process| self.is_ready(process.id().unsigned_abs());
+        Ok(i32::from(!self.running()?.map_or(Ok(false), is_ready)?))
+    }
+
+    fn is_ready(&self, process: u32) -> Result<bool, LabError> {
         let mut ready = self.command(&self.daemon.ready)?;
+        ready.env("PID", process.to_string());
         let status = ready.stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.map(|status| status.success()).during(|| format!("ask whether {} is ready", self.daemon.name))
     }

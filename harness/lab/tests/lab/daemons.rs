@@ -6,7 +6,8 @@ use std::fs;
 use scandrill_lab::{Host, Lab, LabError, install, snapshot, wait};
 use scandrill_model::{CommandLine, Daemon, Loader, Step};
 
-use crate::inside::{Done, Job, PATIENCE, count_processes, within};
+use crate::inside::{Done, Job, PATIENCE, within};
+use crate::operating::no_sleeper;
 use crate::plans;
 
 pub const JOBS: &[(&str, Job)] = &[
@@ -20,14 +21,13 @@ pub const JOBS: &[(&str, Job)] = &[
 ];
 
 /// A daemon that takes its time to be ready, and says so in a file.
-const SERVES: &str =
-    "echo begins; rm -f /run/up; exec 3<> <(:); read -t 0.2 <&3; touch /run/up; exec sleep 1000";
+const SERVES: &str = "echo begins; exec 3<> <(:); read -t 0.2 <&3; echo $$ > /run/up; exec sleep 1000";
 
 fn daemon(script: &str, owns: &[&str]) -> Step {
     Step::Daemon(Daemon {
         name: "drilled".to_owned(),
         command: CommandLine { program: "bash".to_owned(), args: vec!["-c".to_owned(), script.to_owned()] },
-        ready: CommandLine::bash("test -e /run/up"),
+        ready: CommandLine::bash("test $(cat /run/up) = $PID"),
         owns: owns.iter().map(ToString::to_string).collect(),
     })
 }
@@ -57,7 +57,7 @@ async fn lives() -> Done {
     );
     assert_eq!(order(target, "dance").await?.0, Some(2));
     installed.remove().await?;
-    assert_eq!(count_processes("sleep"), 0);
+    no_sleeper().await?;
     assert!(!fs::exists("/run/scandrill/daemons/drilled")?);
     // Whoever comes after may have the name.
     install(target, &[daemon(SERVES, &[])]).await?.remove().await?;
@@ -96,7 +96,7 @@ async fn never_ready() -> Done {
 async fn dies() -> Done {
     let lab = Lab::build(&plans::pair()).await?;
     let target = lab.host("target")?;
-    let script = "touch /run/up; read line < /run/fifo; echo $line; exit 3";
+    let script = "echo $$ > /run/up; read line < /run/fifo; echo $line; exit 3";
     let fifo = CommandLine::bash("mkfifo /run/fifo");
     target.output(&fifo, None, PATIENCE).await?.success(&fifo)?;
     let installed = install(target, &[daemon(script, &[])]).await?;
@@ -154,7 +154,7 @@ async fn booted() -> Done {
     assert_eq!(order(target, "pid").await?.1, "");
     assert_eq!(order(target, "start").await?, (Some(0), String::new()));
     installed.remove().await?;
-    assert_eq!(count_processes("sleep"), 0);
+    no_sleeper().await?;
     Ok(lab.remove().await?)
 }
 
@@ -165,7 +165,7 @@ const BANS: &str = "iptables-nft -N own-chain; iptables-nft -A own-chain -s 198.
     ipset create own-set hash:ip timeout 60; iptables-nft -I INPUT -p tcp -m set --match-set own-set src -j DROP
     nft add table inet own-table; nft add set inet own-table banned '{ type ipv4_addr; }'
     nft add set inet mine own-banned '{ type ipv4_addr; }'; nft insert rule inet mine in ip saddr @own-banned drop
-    touch /run/up; exec sleep 1000";
+    echo $$ > /run/up; exec sleep 1000";
 const MINE: &str = "table inet mine {\n    chain in {\n        type filter hook input priority 0\n        tcp dport 23 drop\n    }\n}\n";
 
 async fn owns() -> Done {

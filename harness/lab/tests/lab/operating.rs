@@ -29,7 +29,7 @@ fn target_address(family: usize) -> IpAddr {
     TARGET[family].parse().unwrap()
 }
 
-async fn no_sleeper() -> Done {
+pub async fn no_sleeper() -> Done {
     let none = async || Ok((count_processes("sleep") == 0).then_some(()));
     Ok(wait::until("end of all sleepers", PATIENCE, none).await?)
 }
