@@ -14,6 +14,8 @@ mod log;
 mod manual;
 mod none;
 mod offload;
+mod portsentry;
+mod psad;
 mod rate_limit;
 mod recent;
 mod reject;
@@ -43,6 +45,8 @@ static LAYERS: &[&dyn Layer] = &[
     &log::Log,
     &trap::Trap,
     &fail2ban::Fail2ban,
+    &psad::Psad,
+    &portsentry::Portsentry,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
     &knock::Knock,
