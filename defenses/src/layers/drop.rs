@@ -3,7 +3,7 @@
 use minijinja::context;
 use scandrill_model::Step;
 
-use super::{ALLOW, PROTOCOL, TOOL};
+use super::{ALLOW, CHAIN, PROTOCOL, TOOL};
 use crate::error::DefenseError;
 use crate::layer::{Layer, Parameter};
 use crate::render::{install, services, twins};
@@ -22,13 +22,13 @@ impl Layer for Drop {
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        &[ALLOW, PROTOCOL, TOOL]
+        &[ALLOW, PROTOCOL, CHAIN, TOOL]
     }
 
     fn steps(&self, settings: &Settings) -> Result<Vec<Step>, DefenseError> {
         let allow = services(&settings.services("allow"));
-        let protocol = settings.word("protocol");
-        let context = context! { allow, protocol };
+        let (protocol, chain) = (settings.word("protocol"), settings.word("chain"));
+        let context = context! { allow, protocol, chain };
         Ok(vec![install(self.name(), settings, twins!("drop"), |_| context.clone())?])
     }
 }

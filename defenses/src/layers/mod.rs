@@ -90,6 +90,15 @@ const TOOL: Parameter = Parameter {
     doc: "what installs it: iptables and ip6tables of the case's back end, or one nftables table",
 };
 
+/// Which packets a layer acts on.
+const CHAIN: Parameter = Parameter {
+    name: "chain",
+    kind: Kind::OneOf(&["input", "forward"]),
+    default: Preset::Word("input"),
+    doc: "which packets it sees: those to the host itself, or those that it forwards, with the ports to which they are \
+          translated",
+};
+
 /// Which protocols a layer acts on.
 const PROTOCOL: Parameter = Parameter {
     name: "protocol",

@@ -4,7 +4,7 @@
 use minijinja::{Value, context};
 use scandrill_model::{Family, Loader, Protocol, ServicePlan, Step, Tool};
 
-use super::TOOL;
+use super::{CHAIN, TOOL};
 use super::address::{self, PREFIX4, PREFIX6};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -48,13 +48,7 @@ const PARAMETERS: &[Parameter] = &[
         doc: "what a touch takes: any first packet, which can be forged, or a whole handshake, for which something must \
               listen on the traps",
     },
-    Parameter {
-        name: "chain",
-        kind: Kind::OneOf(&["input", "forward"]),
-        default: Preset::Word("input"),
-        doc: "which packets it sees: those to the host itself, or those that it forwards, whose ports are then those after \
-              a translation",
-    },
+    CHAIN,
     PREFIX4,
     PREFIX6,
     Parameter {
