@@ -46,8 +46,8 @@ impl Drop for Services {
 /// Starts `services` on both families of `host`. On return every port is bound: the kernel queues what comes
 /// from now on, and it is answered. A port that cannot be bound is an error that names it, and none is left.
 ///
-/// A port of nginx's is left to the host's programs. SCTP ports are those of one host in a process, which has no more than one address of each family, and they are an
-/// error where [`has_sctp`] is false.
+/// A port of nginx's is left to the host's programs. SCTP ports are those of one host in a process, which has no more than
+/// one address of each family, and they are an error where [`has_sctp`] is false.
 pub async fn start_services(host: &Host, services: &[ServicePlan]) -> Result<Services, LabError> {
     let sctp = services.iter().filter(|service| service.kind == ServiceKind::Sctp);
     let sctp: PortSet = sctp.map(|service| service.port).collect();
