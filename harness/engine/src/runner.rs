@@ -152,6 +152,7 @@ pub fn run_case(planned: &Planned, options: &RunOptions) -> Judgement {
 pub fn is_met(need: &Need) -> bool {
     match need {
         Need::Program(name) => machine::find_program(name).or_else(|| unpacked::program(name)).is_some(),
+        Need::File(path) => unpacked::has_file(path),
         Need::UserIdRange => machine::has_user_id_range(),
         Need::Root => machine::is_root(),
         Need::Sctp => scandrill_lab::has_sctp(),

@@ -39,6 +39,12 @@ pub fn program(name: &str) -> Option<PathBuf> {
     places.chain([folder.join(name)]).find(|path| is_executable(path))
 }
 
+/// Whether a lab has a file or folder of that absolute path: of the machine's or of a daemon's package.
+pub fn has_file(path: &str) -> bool {
+    let in_folder = folder().join(path.trim_start_matches('/'));
+    Path::new(path).exists() || in_folder.exists()
+}
+
 /// Whether `path` is a file that may be executed.
 pub(crate) fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

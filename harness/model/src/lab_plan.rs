@@ -161,6 +161,10 @@ pub enum ServiceKind {
     /// HTTP as above, by a server whose kernel hands a connection over once its request is there (`TCP_DEFER_ACCEPT`, as
     /// Apache's `AcceptFilter` asks for), so that a handshake without a request costs it no socket.
     Deferred,
+    /// HTTP/1.1 as above, by real nginx.
+    Nginx,
+    /// HTTP/1.1 by real nginx with ModSecurity and its core rule set: answers 403 to what these take for an attack.
+    Waf,
     /// TCP: accepts every connection, never reads, and never lets go.
     Tarpit,
     /// UDP: sends each datagram back.
@@ -171,6 +175,18 @@ pub enum ServiceKind {
     Silent,
     /// SCTP: accepts associations, and says nothing.
     Sctp,
+}
+
+impl ServiceKind {
+    /// Whether it speaks HTTP.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Deferred) || self.is_nginx()
+    }
+
+    /// Whether nginx serves it, which is a program of its own.
+    pub fn is_nginx(self) -> bool {
+        matches!(self, Self::Nginx | Self::Waf)
+    }
 }
 
 /// What a client speaks.

@@ -39,6 +39,8 @@ pub enum Tool {
 pub enum Need {
     /// A program that is found on the lab's search path, by its file name.
     Program(String),
+    /// A file or folder of a lab, by its absolute path.
+    File(String),
     /// More than one user id in the lab: root, or a range for newuidmap.
     UserIdRange,
     /// What only the machine's own root may do.

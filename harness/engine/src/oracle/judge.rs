@@ -115,6 +115,10 @@ pub fn skipped(need: &Need) -> Skipped {
                 None => format!("apt-get install {}", package_of(program)),
             },
         },
+        Need::File(path) => Skipped {
+            need: format!("`{path}`"),
+            mend: "./setup.sh, which unpacks it for labs alone".to_owned(),
+        },
         Need::UserIdRange => Skipped {
             need: "more than one user id in a lab".to_owned(),
             mend: "apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"

@@ -9,9 +9,10 @@ use scandrill_model::{
 use serde::{Deserialize, Serialize};
 
 use super::address::{AddressPlan, EDGE, EDGE_REFERENCE, REFERENCE, TARGET};
+use super::web::{self, listens};
 use super::{Plan, Planner};
 use crate::bad_file::BadFile;
-use crate::scenario::{Edge, Forwarded, Forwards, Tells, is_http, service_behind};
+use crate::scenario::{Edge, Forwarded, Forwards, Tells, service_behind};
 
 /// The host between the others and the target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -127,7 +128,7 @@ fn ways(edge: &Edge, services: &[ServicePlan], addresses: &AddressPlan) -> Vec<W
         protocol: forwarded.protocol,
         from: (addresses.asked(family), forwarded.port).into(),
         to: (addresses.target(family), forwarded.to).into(),
-        http: service_behind(services, *forwarded).is_some_and(|service| is_http(service.kind)),
+        http: service_behind(services, *forwarded).is_some_and(|service| service.kind.is_http()),
     };
     let both = |forwarded| [Family::V4, Family::V6].map(|family| way(forwarded, family));
     edge.ports.iter().flat_map(both).collect()
@@ -155,7 +156,7 @@ fn translation(ways: &[Way], masquerade: bool) -> Step {
 fn proxy(program: &str, args: &[&str], text: String, ways: &[Way]) -> Vec<Step> {
     let path = format!("/etc/scandrill-edge/{program}.conf");
     let args = args.iter().copied().chain([path.as_str()]).map(str::to_owned).collect();
-    let ready: String = ways.iter().map(listens).collect();
+    let ready: String = ways.iter().map(|way| listens(way.from.port(), way.from.is_ipv6())).collect();
     let daemon = Daemon {
         name: EDGE.to_owned(),
         command: CommandLine { program: program.to_owned(), args },
@@ -163,12 +164,6 @@ fn proxy(program: &str, args: &[&str], text: String, ways: &[Way]) -> Vec<Step> 
         owns: Vec::new(),
     };
     vec![Step::WriteFile { path, text }, Step::Daemon(daemon)]
-}
-
-/// A line of bash that fails while nobody listens there: a listening socket's state is 0A.
-fn listens(way: &Way) -> String {
-    let six = if way.from.is_ipv4() { "" } else { "6" };
-    format!("grep -Eq ':{:04X} [0-9A-F:]+ 0A ' /proc/net/tcp{six}\n", way.from.port())
 }
 
 /// A section for each way, over HTTP where the service speaks it. Each request or connection is a line on the standard
@@ -191,12 +186,8 @@ fn name(way: &Way) -> String {
     format!("{}-{}-{}", way.protocol, way.from.port(), Family::of(way.from.ip()))
 }
 
-/// A server for each way; each request is a line on the standard output, with the client's address. It is one process, as
-/// an ordinary user's lab has no other user for its workers. Nothing is kept in folders that only the package's own
-/// installation would have made.
+/// A server for each way.
 fn nginx(ways: &[Way], tells: Tells) -> String {
-    let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let folders = folders.map(|folder| format!("\t{folder}_temp_path /tmp/scandrill-edge-{folder};\n"));
     let header = match tells {
         Tells::XForwardedFor => " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
         Tells::Nothing | Tells::ProxyProtocol => "",
@@ -204,10 +195,5 @@ fn nginx(ways: &[Way], tells: Tells) -> String {
     let servers = ways.iter().map(|Way { from, to, .. }| {
         format!("\tserver {{ listen {from}; location / {{ proxy_pass http://{to};{header} }} }}\n")
     });
-    format!(
-        "daemon off;\nmaster_process off;\npid /run/scandrill-edge.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n\
-         \taccess_log /dev/stdout;\n{}{}}}\n",
-        folders.concat(),
-        servers.collect::<String>()
-    )
+    web::nginx(EDGE, "", &servers.collect::<String>())
 }

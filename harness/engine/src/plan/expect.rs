@@ -45,9 +45,7 @@ fn check_client(green: &Green, services: &[ServicePlan], behind_edge: bool) -> R
         Speaks::Dns => (Protocol::Udp, ServiceKind::Dns),
     };
     let at = services.iter().find(|service| (service.protocol, service.port) == (protocol, green.port));
-    // A server that is in no hurry to accept is one of HTTP all the same.
-    let speaks_it =
-        |served: ServiceKind| served == kind || (served, kind) == (ServiceKind::Deferred, ServiceKind::Http);
+    let speaks_it = |served: ServiceKind| served == kind || kind == ServiceKind::Http && served.is_http();
     if at.is_some_and(|service| speaks_it(service.kind) || green.speaks == Speaks::Tcp) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use scandrill_model::{
 };
 
 use super::address::{AddressPlan, EDGE, EDGE_REFERENCE, HostAddresses, InnerEnd, REFERENCE, TARGET};
-use super::edge;
+use super::{edge, web};
 use crate::scenario::{Forwards, Scenario};
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
@@ -163,14 +163,17 @@ fn behind(scenario: &Scenario, addresses: &AddressPlan) -> HostPlan {
         routes: links.into_iter().chain(others).map(|to| RoutePlan { to, via: via(&to) }).collect(),
         answers_for: Vec::new(),
         services: scenario.target.services.clone(),
-        programs: Vec::new(),
+        programs: programs(scenario, addresses, TARGET),
     }
 }
 
-/// What makes an edge forward.
+/// What makes an edge forward, and the target's servers that are programs.
 fn programs(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<Step> {
-    let edge = scenario.edge.as_ref().filter(|_| host == EDGE);
-    edge.map_or_else(Vec::new, |edge| edge::programs(edge, &scenario.target.services, addresses))
+    match (&scenario.edge, host) {
+        (Some(edge), EDGE) => edge::programs(edge, &scenario.target.services, addresses),
+        (_, TARGET) => web::programs(&scenario.target.services),
+        _ => Vec::new(),
+    }
 }
 
 fn sysctls(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<SysctlPlan> {

@@ -8,6 +8,7 @@ mod flood;
 mod lab;
 mod operator;
 mod red;
+mod web;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -532,7 +533,7 @@ fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario, backend: Back
     let programs = scanners.chain(ruled.then_some("nft"));
     let programs = programs.map(|program| Need::Program(program.to_owned()));
     let sctp = scenario.target.services.iter().any(|service| service.protocol == Protocol::Sctp);
-    let sctp = sctp.then_some(Need::Sctp);
+    let sctp = sctp.then_some(Need::Sctp).into_iter().chain(web::needs(&scenario.target.services));
     let of_operators = scenario.operators.iter().flat_map(|operator| operator::needs(operator, backend));
     let mut needs: Vec<Need> =
         of_steps.iter().cloned().chain(programs).chain(sctp).chain(of_operators).collect();

@@ -170,7 +170,7 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
 
 /// Why a port cannot be forwarded like this.
 fn cannot(forwards: Forwards, port: Forwarded, services: &[ServicePlan]) -> Option<String> {
-    let http = service(services, port).is_none_or(|service| is_http(service.kind));
+    let http = service(services, port).is_none_or(|service| service.kind.is_http());
     let can = match port.protocol {
         Protocol::Tcp => forwards != Forwards::Nginx || http,
         Protocol::Udp => forwards == Forwards::Nat,
@@ -204,7 +204,7 @@ fn check(table: &EdgeTable, edge: &Edge, services: &[ServicePlan]) -> Located<()
         return Err((masquerade.span.clone(), wrong));
     }
     let Some(tells) = table.tells.as_ref().filter(|_| edge.tells != Tells::Nothing) else { return Ok(()) };
-    let http = edge.ports.iter().any(|&port| service(services, port).is_some_and(|it| is_http(it.kind)));
+    let http = edge.ports.iter().any(|&port| service(services, port).is_some_and(|it| it.kind.is_http()));
     let why = if edge.forwards.accepts().is_none() {
         format!("an edge of `{}` tells nothing", edge.forwards)
     } else if edge.tells == Tells::ProxyProtocol && edge.forwards == Forwards::Nginx {
@@ -215,19 +215,6 @@ fn check(table: &EdgeTable, edge: &Edge, services: &[ServicePlan]) -> Located<()
         return Ok(());
     };
     Err((tells.span.clone(), Wrong::new(why, "leave `tells` out")))
-}
-
-/// Whether a listener speaks HTTP, so that a proxy can, too.
-pub fn is_http(kind: ServiceKind) -> bool {
-    match kind {
-        ServiceKind::Http | ServiceKind::Deferred => true,
-        ServiceKind::Banner
-        | ServiceKind::Tarpit
-        | ServiceKind::Echo
-        | ServiceKind::Dns
-        | ServiceKind::Silent
-        | ServiceKind::Sctp => false,
-    }
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ pub struct ScenarioFile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, as in target.services = [\"tcp/22\"]")]
 pub struct TargetTable {
-    /// Listeners: "tcp/22", "tcp/80 http", "tcp/9 tarpit", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
+    /// Listeners: "tcp/22", "tcp/80 http", "tcp/80 nginx", "tcp/80 waf", "tcp/9 tarpit", "udp/53 dns", "udp/7 echo", "udp/9 silent", "sctp/2905".
     #[serde(default)]
     pub services: Vec<At<String>>,
     /// Layers in order, such as { layer = "recent", seconds = 60 }; see `scandrill list --layers`.

@@ -30,7 +30,7 @@ use strum::{Display, EnumIter, EnumString};
 
 pub use actor::{Actor, Kind, Prediction};
 pub use counter::Counter;
-pub use edge::{Edge, Forwarded, Forwards, Tells, is_http, met_by, service as service_behind};
+pub use edge::{Edge, Forwarded, Forwards, Tells, met_by, service as service_behind};
 pub use expect::pattern;
 pub use flood::{Amount, Flood};
 pub use knock::Knock;

@@ -54,20 +54,22 @@ pub fn service(text: &str) -> Result<ServicePlan, Wrong> {
         Some(kind) => kind.parse().map_err(|_| {
             Wrong::new(
                 format!("unknown kind of service `{kind}`"),
-                "known: banner, http, deferred, tarpit, echo, dns, silent, sctp",
+                "known: banner, http, deferred, nginx, waf, tarpit, echo, dns, silent, sctp",
             )
         })?,
     };
     let over = match kind {
-        ServiceKind::Banner | ServiceKind::Http | ServiceKind::Deferred | ServiceKind::Tarpit => {
-            Protocol::Tcp
-        }
+        ServiceKind::Banner
+        | ServiceKind::Http
+        | ServiceKind::Deferred
+        | ServiceKind::Nginx
+        | ServiceKind::Waf
+        | ServiceKind::Tarpit => Protocol::Tcp,
         ServiceKind::Echo | ServiceKind::Dns | ServiceKind::Silent => Protocol::Udp,
         ServiceKind::Sctp => Protocol::Sctp,
     };
     if protocol != over {
-        let help =
-            "tcp serves banner, http, deferred and tarpit, udp serves echo, dns and silent, sctp serves sctp";
+        let help = "tcp serves banner, http, deferred, nginx, waf and tarpit, udp serves echo, dns and silent, sctp serves sctp";
         return Err(Wrong::new(format!("a {protocol} port cannot serve {kind}"), help));
     }
     Ok(ServicePlan { protocol, port, kind })
@@ -183,7 +185,7 @@ mod tests {
         ] {
             let wrong = service(text).err();
             assert_eq!(wrong.as_ref().map(|wrong| wrong.message.as_str()), Some(message));
-            let help = "tcp serves banner, http, deferred and tarpit, udp serves echo, dns and silent, sctp serves sctp";
+            let help = "tcp serves banner, http, deferred, nginx, waf and tarpit, udp serves echo, dns and silent, sctp serves sctp";
             assert_eq!(wrong.and_then(|wrong| wrong.help).as_deref(), Some(help));
         }
     }

@@ -46,8 +46,8 @@ impl Drop for Services {
 /// Starts `services` on both families of `host`. On return every port is bound: the kernel queues what comes
 /// from now on, and it is answered. A port that cannot be bound is an error that names it, and none is left.
 ///
-/// SCTP ports are those of one host in a process, which has no more than one address of each family, and they are an
-/// error where [`has_sctp`] is false.
+/// A port of nginx's is left to the host's programs. SCTP ports are those of one host in a process, which has no more than
+/// one address of each family, and they are an error where [`has_sctp`] is false.
 pub async fn start_services(host: &Host, services: &[ServicePlan]) -> Result<Services, LabError> {
     let sctp = services.iter().filter(|service| service.kind == ServiceKind::Sctp);
     let sctp: PortSet = sctp.map(|service| service.port).collect();
@@ -76,7 +76,8 @@ fn both_families(port: u16) -> [SocketAddr; 2] {
     [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
 }
 
-/// What listens on one port of one family; nobody by itself on an SCTP port, all of which are opened at once.
+/// What listens on one port of one family; nobody by itself on an SCTP port, all of which are opened at
+/// once, and on one of nginx's, which is a daemon.
 fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortHandle>> {
     let task = match service.kind {
         ServiceKind::Banner => {
@@ -88,7 +89,7 @@ fn listen(service: ServicePlan, address: SocketAddr) -> io::Result<Option<AbortH
         ServiceKind::Echo => spawn_local(udp::serve(udp_socket(address)?, |query| Some(query.to_vec()))),
         ServiceKind::Dns => spawn_local(udp::serve(udp_socket(address)?, dns::answer)),
         ServiceKind::Silent => spawn_local(udp::serve(udp_socket(address)?, |_| None)),
-        ServiceKind::Sctp => return Ok(None),
+        ServiceKind::Sctp | ServiceKind::Nginx | ServiceKind::Waf => return Ok(None),
     };
     Ok(Some(task.abort_handle()))
 }

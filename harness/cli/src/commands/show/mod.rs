@@ -112,6 +112,7 @@ impl Page {
 fn need(need: &Need) -> String {
     match need {
         Need::Program(program) => format!("the program {program}"),
+        Need::File(path) => path.clone(),
         Need::UserIdRange => "more than one user id".to_owned(),
         Need::Root => "the machine's own root".to_owned(),
         Need::Sctp => "SCTP, by the kernel or a library".to_owned(),
