@@ -35,14 +35,13 @@ const PARAMETERS: &[Parameter] = &[
 /// The package's place; there is no option for another.
 const CONFIG: &str = "/etc/portsentry/portsentry.conf";
 /// It goes into the background by itself, into a session of its own, so it lives in a namespace of processes that ends with
-/// the command.
-const COMMAND: &str = "exec unshare --pid --fork --kill-child --mount-proc bash -ec '
-    trap \"exit 0\" TERM
-    mkdir -p /run/portsentry && touch /run/portsentry/ignore
+/// the command, however that ends.
+const COMMAND: &str = r#"mkdir -p /run/portsentry; touch /run/portsentry/ignore
+setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc bash -ec '
     portsentry -MODE
-    tail -f --pid=$(pgrep -x portsentry) /dev/null &
-    wait $!
-    echo portsentry has ended; exit 1'";
+    tail -f --pid=$(pgrep -x portsentry) /dev/null' &
+trap 'kill -KILL $!; exit 0' TERM
+wait $!"#;
 /// Its raw socket is there.
 const READY: &str = "test $(wc -l < /proc/net/raw) -gt 1";
 

@@ -42,8 +42,9 @@ const PARAMETERS: &[Parameter] = &[
 const OVERRIDE: &str = "/etc/psad/override.conf";
 /// The folders that the package's own unit makes.
 const COMMAND: &str = "mkdir -p /run/psad /var/log/psad /var/lib/psad; exec psad --no-daemon --Override-config /etc/psad/override.conf";
-/// It reads the log.
-const READY: &str = r"ls -l /proc/$(cat /run/psad/psad.pid)/fd | grep -q '/var/log/kern\.log$'";
+/// It has the log open, and waits for the next look at it: what was logged before that it passes over.
+const READY: &str = r#"psad=$(cat /run/psad/psad.pid); ls -l /proc/$psad/fd | grep -q '/var/log/kern\.log$'
+grep -q nanosleep /proc/$psad/wchan"#;
 
 impl Layer for Psad {
     fn name(&self) -> &'static str {
