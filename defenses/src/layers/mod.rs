@@ -19,6 +19,7 @@ mod psad;
 mod rate_limit;
 mod recent;
 mod reject;
+mod sshguard;
 mod stealth;
 mod syn_filter;
 mod synproxy;
@@ -47,6 +48,7 @@ static LAYERS: &[&dyn Layer] = &[
     &fail2ban::Fail2ban,
     &psad::Psad,
     &portsentry::Portsentry,
+    &sshguard::Sshguard,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
     &knock::Knock,
