@@ -5,6 +5,7 @@ mod allowlist;
 mod drop;
 mod fail2ban;
 mod fingerprint;
+mod firewalld;
 mod fwknopd;
 mod hardened;
 mod knock;
@@ -25,6 +26,7 @@ mod synproxy;
 mod sysctl;
 mod tarpit;
 mod trap;
+mod ufw;
 
 pub use self::sysctl::is_of_the_machine;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -47,6 +49,8 @@ static LAYERS: &[&dyn Layer] = &[
     &fail2ban::Fail2ban,
     &psad::Psad,
     &portsentry::Portsentry,
+    &ufw::Ufw,
+    &firewalld::Firewalld,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
     &knock::Knock,

@@ -4,8 +4,8 @@
 use minijinja::{Value, context};
 use scandrill_model::{Family, Loader, Protocol, ServicePlan, Step, Tool};
 
-use super::{CHAIN, TOOL};
 use super::address::{self, PREFIX4, PREFIX6};
+use super::{CHAIN, TOOL};
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
 use crate::render::{install, load, ranges, rules_file, twins};
