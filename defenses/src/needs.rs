@@ -37,7 +37,7 @@ fn loads(loader: Loader, text: &str) -> Vec<String> {
 }
 
 /// What administrators' firewall scripts call and a machine may lack.
-const CALLED: [&str; 11] = [
+const CALLED: [&str; 12] = [
     "iptables",
     "iptables-save",
     "iptables-restore",
@@ -49,6 +49,7 @@ const CALLED: [&str; 11] = [
     "sysctl",
     "ip",
     "tc",
+    "ufw",
 ];
 
 /// The known programs that a script calls: words in a command's place, or all of a variable's value.

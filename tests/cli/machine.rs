@@ -33,3 +33,26 @@ fn doctor_says_that_no_case_can_run() {
     assert!(out.contains("missing  isolation"), "{out}");
     assert!(out.ends_with("no case can run on this machine as it is\n"), "{out}");
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a machine without daemons is made by the environment")]
+fn a_case_without_its_daemons_program_is_skipped_by_its_name() {
+    let bench = Workbench::with(&[("a.toml", UNPACKED), ("tmp/readme", "")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scandrill"));
+    command.args(["run", "a.toml"]).env("SCANDRILL_DAEMONS", "/nowhere").current_dir(bench.path());
+    let ran = command.env("TMPDIR", bench.path().join("tmp")).output().unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{out}");
+    assert!(out.contains("the program `firewalld`"), "{out}");
+    assert!(out.contains("./setup.sh, which unpacks firewalld for labs alone"), "{out}");
+}
+
+/// What a machine whose own firewall is not firewalld runs only where that was unpacked.
+const UNPACKED: &str = r#"
+about = "needs a daemon"
+[target]
+services = ["tcp/22"]
+defense = [{ layer = "firewalld" }]
+[[green]]
+client = "tcp/22"
+"#;

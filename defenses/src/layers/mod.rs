@@ -5,6 +5,7 @@ mod allowlist;
 mod drop;
 mod fail2ban;
 mod fingerprint;
+mod firewalld;
 mod fwknopd;
 mod hardened;
 mod knock;
@@ -26,6 +27,7 @@ mod synproxy;
 mod sysctl;
 mod tarpit;
 mod trap;
+mod ufw;
 
 pub use self::sysctl::is_of_the_machine;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -49,6 +51,8 @@ static LAYERS: &[&dyn Layer] = &[
     &psad::Psad,
     &portsentry::Portsentry,
     &sshguard::Sshguard,
+    &ufw::Ufw,
+    &firewalld::Firewalld,
     &synproxy::Synproxy,
     &tarpit::Tarpit,
     &knock::Knock,
