@@ -1,7 +1,7 @@
 //! portsentry, the real one: it sees packets to closed ports by a raw socket, and needs no rule that logs.
 
 use minijinja::context;
-use scandrill_model::{CommandLine, Daemon, Family, Loader, Step};
+use scandrill_model::{CommandLine, Daemon, Loader, Step};
 
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -64,8 +64,8 @@ impl Layer for Portsentry {
             blocks => settings.is_on("blocks"),
             trigger => settings.number("trigger"),
         };
-        let loader = Loader::IptablesRestore { family: Family::V4, backend: settings.site().backend };
-        let chain = load(self.name(), loader, rules_file!("portsentry/chain.rules"), &values)?;
+        let loader = Loader::Script { backend: settings.site().backend };
+        let chain = load(self.name(), loader, rules_file!("portsentry/chain.sh"), &values)?;
         let text = render(self.name(), rules_file!("portsentry/portsentry.conf"), &values)?;
         let config = Step::WriteFile { path: CONFIG.to_owned(), text };
         Ok(vec![chain, config, Step::Daemon(daemon(settings.word("mode")))])

@@ -1,7 +1,7 @@
 //! psad, the real one, on lines of the kernel log. Which packets are logged is another layer's business (`log`).
 
 use minijinja::context;
-use scandrill_model::{CommandLine, Daemon, Family, Loader, Step};
+use scandrill_model::{CommandLine, Daemon, Loader, Step};
 
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -67,9 +67,8 @@ impl Layer for Psad {
             interval => settings.number("interval"),
             bantime => settings.number("bantime"),
         };
-        // It blocks nobody where iptables does not list the chain INPUT, as where there are no rules yet.
-        let loader = Loader::IptablesRestore { family: Family::V4, backend: settings.site().backend };
-        let chains = load(self.name(), loader, rules_file!("psad/filter.rules"), &values)?;
+        let loader = Loader::Script { backend: settings.site().backend };
+        let chains = load(self.name(), loader, rules_file!("psad/chains.sh"), &values)?;
         let text = render(self.name(), rules_file!("psad/override.conf"), &values)?;
         Ok(vec![chains, Step::WriteFile { path: OVERRIDE.to_owned(), text }, Step::Daemon(daemon())])
     }

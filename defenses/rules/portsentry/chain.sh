@@ -1,0 +1,3 @@
+# Its blocks go here.
+iptables -N PORTSENTRY
+iptables -A INPUT -j PORTSENTRY
