@@ -36,12 +36,12 @@ const PARAMETERS: &[Parameter] = &[
 const CONFIG: &str = "/etc/portsentry/portsentry.conf";
 /// It goes into the background by itself, into a session of its own, so it lives in a namespace of processes that ends with
 /// the command, however that ends.
-const COMMAND: &str = r#"mkdir -p /run/portsentry; touch /run/portsentry/ignore
+const COMMAND: &str = r"mkdir -p /run/portsentry; touch /run/portsentry/ignore
 setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc bash -ec '
     portsentry -MODE
     tail -f --pid=$(pgrep -x portsentry) /dev/null' &
 trap 'kill -KILL $!; exit 0' TERM
-wait $!"#;
+wait $!";
 /// Its raw socket is there.
 const READY: &str = "test $(wc -l < /proc/net/raw) -gt 1";
 

@@ -1,11 +1,11 @@
 //! psad, the real one, on lines of the kernel log. Which packets are logged is another layer's business (`log`).
 
 use minijinja::context;
-use scandrill_model::{CommandLine, Daemon, Loader, Step};
+use scandrill_model::{CommandLine, Daemon, Step};
 
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
-use crate::render::{load, render, rules_file};
+use crate::render::{render, rules_file};
 use crate::settings::Settings;
 
 /// A detector that reads the kernel log.
@@ -43,8 +43,8 @@ const OVERRIDE: &str = "/etc/psad/override.conf";
 /// The folders that the package's own unit makes.
 const COMMAND: &str = "mkdir -p /run/psad /var/log/psad /var/lib/psad; exec psad --no-daemon --Override-config /etc/psad/override.conf";
 /// It has the log open, and waits for the next look at it: what was logged before that it passes over.
-const READY: &str = r#"psad=$(cat /run/psad/psad.pid); ls -l /proc/$psad/fd | grep -q '/var/log/kern\.log$'
-grep -q nanosleep /proc/$psad/wchan"#;
+const READY: &str = r"psad=$(cat /run/psad/psad.pid); ls -l /proc/$psad/fd | grep -q '/var/log/kern\.log$'
+grep -q nanosleep /proc/$psad/wchan";
 
 impl Layer for Psad {
     fn name(&self) -> &'static str {
@@ -67,10 +67,8 @@ impl Layer for Psad {
             interval => settings.number("interval"),
             bantime => settings.number("bantime"),
         };
-        let loader = Loader::Script { backend: settings.site().backend };
-        let chains = load(self.name(), loader, rules_file!("psad/chains.sh"), &values)?;
         let text = render(self.name(), rules_file!("psad/override.conf"), &values)?;
-        Ok(vec![chains, Step::WriteFile { path: OVERRIDE.to_owned(), text }, Step::Daemon(daemon())])
+        Ok(vec![Step::WriteFile { path: OVERRIDE.to_owned(), text }, Step::Daemon(daemon())])
     }
 }
 
