@@ -34,14 +34,14 @@ struct FirstAnswers {
 #[derive(Clone, Debug)]
 pub(crate) struct Lanes {
     order: Vec<u16>,
-    lanes: [Lane; TRIES_MAX as usize],
-    first_answers: Option<FirstAnswers>,
+    rounds: [Lane; TRIES_MAX as usize],
+    at_once: Option<FirstAnswers>,
 }
 
 impl Lanes {
     /// Over ports in the order of the first round.
     pub(crate) fn new(order: Vec<u16>) -> Self {
-        Self { order, lanes: Default::default(), first_answers: None }
+        Self { order, rounds: Default::default(), at_once: None }
     }
 
     /// Takes the next port to be asked, in a round below `rounds`. Those that were asked most often come first: they
@@ -49,7 +49,7 @@ impl Lanes {
     pub(crate) fn take(&mut self, cells: &Cells, rounds: u8) -> Option<u16> {
         (0..rounds.min(TRIES_MAX)).rev().find_map(|round| {
             let port = self.peek_in(cells, round)?;
-            let lane = &mut self.lanes[usize::from(round)];
+            let lane = &mut self.rounds[usize::from(round)];
             lane.asked += 1;
             lane.probes += 1;
             Some(port)
@@ -65,9 +65,9 @@ impl Lanes {
     fn peek_in(&mut self, cells: &Cells, round: u8) -> Option<u16> {
         let end = match round.checked_sub(1) {
             None => self.order.len(),
-            Some(before) => self.lanes[usize::from(before)].waited,
+            Some(before) => self.rounds[usize::from(before)].waited,
         };
-        let lane = &mut self.lanes[usize::from(round)];
+        let lane = &mut self.rounds[usize::from(round)];
         while lane.asked < end {
             let port = self.order[lane.asked];
             let due = |cell: &Cell| cell.progress == Progress::Turn && cell.tries == round;
@@ -100,7 +100,7 @@ impl Lanes {
 
     /// The oldest awaited probe of a round, and its age.
     fn oldest(&mut self, cells: &Cells, now: u32, round: u8) -> Option<(u16, Duration)> {
-        let lane = &mut self.lanes[usize::from(round)];
+        let lane = &mut self.rounds[usize::from(round)];
         while lane.waited < lane.asked {
             let port = self.order[lane.waited];
             let cell = cells.get(port)?;
@@ -114,7 +114,7 @@ impl Lanes {
 
     /// A probe of that try was answered.
     pub(crate) fn answered(&mut self, attempt: u8) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(attempt)) {
+        if let Some(lane) = self.rounds.get_mut(usize::from(attempt)) {
             lane.answers += 1;
         }
     }
@@ -123,7 +123,7 @@ impl Lanes {
     pub(crate) fn lively(&self) -> [bool; TRIES_MAX as usize] {
         let (mut probes, mut answers) = (0, 0);
         let mut lively = [false; TRIES_MAX as usize];
-        for (lane, lively) in self.lanes.iter().zip(&mut lively).skip(1) {
+        for (lane, lively) in self.rounds.iter().zip(&mut lively).skip(1) {
             (probes, answers) = (probes + lane.probes, answers + lane.answers);
             *lively = answers > 0 && answers * 2 >= probes;
         }
@@ -132,19 +132,19 @@ impl Lanes {
 
     /// Looked up in the cells, because an answer may be read long after it came; and again when more have come.
     fn first_answers(&mut self, cells: &Cells) -> FirstAnswers {
-        let number = self.lanes[0].answers;
-        let known = self.first_answers.filter(|known| known.number == number);
+        let number = self.rounds[0].answers;
+        let known = self.at_once.filter(|known| known.number == number);
         let counted = known.unwrap_or_else(|| {
             let at_once = |port: &u16| cells.get(*port).is_some_and(Cell::is_answered_at_once);
             let end = self.order.iter().rposition(at_once).map_or(0, |place| place + 1);
             FirstAnswers { number, share: float(end as u64) / float(self.order.len() as u64) }
         });
-        *self.first_answers.insert(counted)
+        *self.at_once.insert(counted)
     }
 
     /// Whether the second round was answered, too, but hardly: as where a limit lets something through again and again.
     fn refills(&self) -> bool {
-        let second = &self.lanes[1];
+        let second = &self.rounds[1];
         second.waited >= self.order.len() && second.answers > 0 && second.answers * 2 < second.probes
     }
 
@@ -152,7 +152,7 @@ impl Lanes {
     /// one that no port knows of: the chance that all answered ports stand so far in front by themselves is below one
     /// in ten thousand.
     pub(crate) fn ran_dry(&mut self, cells: &Cells) -> bool {
-        let first = &self.lanes[0];
+        let first = &self.rounds[0];
         if first.waited < self.order.len() || first.answers == 0 {
             return false;
         }
