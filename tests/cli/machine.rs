@@ -54,5 +54,5 @@ about = "needs a daemon"
 services = ["tcp/22"]
 defense = [{ layer = "firewalld" }]
 [[green]]
-client = "tcp/22"
+client = "tcp tcp/22"
 "#;
