@@ -187,6 +187,17 @@ fn what_gets_installed() {
 }
 
 #[test]
+fn what_filters_of_stealthy_scans_install() {
+    for (name, layer, given) in [
+        ("stealth-nftables", "stealth", json!({ "tool": "nftables" })),
+        ("stealth-flags-nftables", "stealth", json!({ "tool": "nftables", "filter": "flags" })),
+        ("stealth-unsolicited", "stealth", json!({ "filter": "unsolicited" })),
+    ] {
+        insta::assert_snapshot!(name, shown(layer, &given));
+    }
+}
+
+#[test]
 fn what_gets_installed_with_parameters() {
     for (name, layer, given) in [
         ("fail2ban-manual", "fail2ban", json!({ "jail": "manual", "backend": "polling" })),
@@ -280,9 +291,6 @@ fn what_gets_installed_with_parameters() {
             }),
         ),
         ("fingerprint-nftables", "fingerprint", json!({ "tool": "nftables" })),
-        ("stealth-nftables", "stealth", json!({ "tool": "nftables" })),
-        ("stealth-flags-nftables", "stealth", json!({ "tool": "nftables", "filter": "flags" })),
-        ("stealth-unsolicited", "stealth", json!({ "filter": "unsolicited" })),
         ("syn-filter-nftables", "syn-filter", json!({ "tool": "nftables" })),
         ("tarpit-nftables", "tarpit", json!({ "tool": "nftables" })),
         ("sysctl-two", "sysctl", json!({ "net.ipv4.tcp_syncookies": 2, "net.ipv4.ip_default_ttl": "128" })),

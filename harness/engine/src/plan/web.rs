@@ -25,7 +25,7 @@ pub fn programs(services: &[ServicePlan]) -> Vec<Step> {
     let guarded = ours.iter().any(|service| service.kind == ServiceKind::Waf);
     let modules = if guarded { format!("load_module {MODULE};\n") } else { String::new() };
     let path = format!("{FOLDER}/{NAME}.conf");
-    let text = nginx(NAME, &modules, &ours.iter().map(|service| server(service)).collect::<String>());
+    let text = nginx(NAME, &modules, &ours.iter().map(|service| server(**service)).collect::<String>());
     let ready = ours.iter().flat_map(|service| [listens(service.port, false), listens(service.port, true)]);
     let daemon = Daemon {
         name: NAME.to_owned(),
@@ -48,7 +48,7 @@ pub fn needs(services: &[ServicePlan]) -> Vec<Need> {
 
 /// A server of one port, on both families. The rules are those of ModSecurity's recommended settings, which only watch, and
 /// of the core rule set, with the one change that makes them refuse.
-fn server(service: &ServicePlan) -> String {
+fn server(service: ServicePlan) -> String {
     let guard = if service.kind == ServiceKind::Waf {
         format!(
             "modsecurity on;\n\t\tmodsecurity_rules '\n\t\t\tInclude /etc/nginx/modsecurity.conf\n\

@@ -259,7 +259,7 @@ pub struct RedTable {
     /// The host through which technique idle looks: true (the default) for one that is added, "zombie", or the name of
     /// another.
     pub zombie: Option<At<ZombieValue>>,
-    /// Ports that it touches in this order before it scans, from the address that it scans from: ["tcp/7000", "udp/8000"].
+    /// Ports that it touches in this order before it scans, from the address that it scans from: `["tcp/7000", "udp/8000"]`.
     pub knock: Option<At<Vec<String>>>,
     /// From one step of its knock to the next, and from the last to its scan, e.g. "1500ms"; "20ms" by default. Over TCP a
     /// step that takes longer than a second sends its SYN again, as that of a person who knocks with telnet does.
@@ -468,7 +468,7 @@ pub struct GreenTable {
     pub rate: Option<At<String>>,
     /// How many requests it makes; 10 by default.
     pub count: Option<At<u32>>,
-    /// Ports that it touches in this order before its first request, from the same address: ["tcp/7000", "udp/8000"].
+    /// Ports that it touches in this order before its first request, from the same address: `["tcp/7000", "udp/8000"]`.
     pub knock: Option<At<Vec<String>>>,
     /// From one step of its knock to the next, and from the last to its first request, e.g. "1500ms"; "20ms" by default.
     /// Over TCP a step that takes longer than a second sends its SYN again, as that of a person who knocks with telnet does.
