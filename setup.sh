@@ -177,23 +177,23 @@ download() {
     (cd "$1/debs" && xargs apt-get download -qq <"$1/names")
 }
 
-# lay_out FOLDER: what was downloaded, as a tree in FOLDER/root. What is in /bin or /lib goes where a merged /usr has it.
+# lay_out FOLDER: what was downloaded, as a tree in FOLDER/tree. What is in /bin or /lib goes where a merged /usr has it.
 lay_out() {
-    mkdir -p "$1/root/usr" "$1/root/etc" "$1/root/var" || return
+    mkdir -p "$1/tree/usr" "$1/tree/etc" "$1/tree/var" || return
     for package in "$1"/debs/*.deb; do
-        dpkg-deb -x "$package" "$1/root" || return
-        dpkg-deb --show --showformat '${Package} ${Version}\n' "$package" >>"$1/root/packages" || return
+        dpkg-deb -x "$package" "$1/tree" || return
+        dpkg-deb --show --showformat '${Package} ${Version}\n' "$package" >>"$1/tree/packages" || return
     done
     for old in bin sbin lib; do
-        if [ -d "$1/root/$old" ]; then
-            cp -a "$1/root/$old" "$1/root/usr/" && rm -r "${1:?}/root/$old" || return
+        if [ -d "$1/tree/$old" ]; then
+            cp -a "$1/tree/$old" "$1/tree/usr/" && rm -r "${1:?}/tree/$old" || return
         fi
     done
     # No script of a package did it: every start would compile its modules anew, and a lab cannot keep them.
     if has /usr/bin/python3; then
-        /usr/bin/python3 -m compileall -q "$1/root/usr/lib/python3" "$1/root/usr/share" >/dev/null 2>&1 || true
+        /usr/bin/python3 -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/share" >/dev/null 2>&1 || true
     fi
-    printf '%s\n' "$daemons" >"$1/root/asked"
+    printf '%s\n' "$daemons" >"$1/tree/asked"
 }
 
 # What was unpacked half is never in the folder's place.
@@ -214,7 +214,7 @@ get_daemons() {
     [ -z "$unknown" ] || say "not in this system's package lists, so cases that need them are skipped:$unknown"
     lay_out "$new" || return
     if [ -e "$folder" ]; then mv "$folder" "$new/old" || return; fi
-    mv "$new/root" "$folder"
+    mv "$new/tree" "$folder"
 }
 
 if [ -n "$daemons" ] && [ "$(cat "$folder/asked" 2>/dev/null)" != "$daemons" ]; then

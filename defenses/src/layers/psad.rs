@@ -44,7 +44,7 @@ const OVERRIDE: &str = "/etc/psad/override.conf";
 const COMMAND: &str = "mkdir -p /run/psad /var/log/psad /var/lib/psad; exec psad --no-daemon --Override-config /etc/psad/override.conf";
 /// It has the log open, and waits for the next look at it: what was logged before that it passes over.
 const READY: &str = r"psad=$(cat /run/psad/psad.pid); ls -l /proc/$psad/fd | grep -q '/var/log/kern\.log$'
-grep -q nanosleep /proc/$psad/wchan";
+grep -q hrtimer /proc/$psad/wchan";
 
 impl Layer for Psad {
     fn name(&self) -> &'static str {
