@@ -83,15 +83,15 @@ fn sctp() -> Need {
 fn daemons_of_labs() -> Need {
     let folder = unpacked::folder();
     let is_here = |name: &str| machine::find_program(name).or_else(|| unpacked::program(name)).is_some();
-    let packages = |wanted: &dyn Fn(&str) -> bool| {
-        let wanted =
-            unpacked::PACKAGES.iter().filter(|(_, programs)| programs.iter().all(|name| wanted(name)));
+    let packages = |wanted: &dyn Fn(&[&str]) -> bool| {
+        let wanted = unpacked::PACKAGES.iter().filter(|(_, programs)| wanted(programs));
         wanted.map(|(package, _)| *package).collect::<Vec<_>>().join(", ")
     };
-    let missing = packages(&|name| !is_here(name));
+    let missing = packages(&|programs| !programs.iter().all(|name| is_here(name)));
     let found = if missing.is_empty() {
-        let unpacked = packages(&|name| unpacked::program(name).is_some());
-        let installed = packages(&|name| unpacked::program(name).is_none());
+        let is_unpacked = |programs: &[&str]| programs.iter().all(|name| unpacked::program(name).is_some());
+        let unpacked = packages(&is_unpacked);
+        let installed = packages(&|programs| !is_unpacked(programs));
         let parts = [(unpacked, format!("in {}", folder.display())), (installed, "installed".to_owned())];
         let parts = parts.into_iter().filter(|(packages, _)| !packages.is_empty());
         Found::Here(
