@@ -43,8 +43,8 @@ const OVERRIDE: &str = "/etc/psad/override.conf";
 /// The folders that the package's own unit makes.
 const COMMAND: &str = "mkdir -p /run/psad /var/log/psad /var/lib/psad; exec psad --no-daemon --Override-config /etc/psad/override.conf";
 /// It has the log open, and waits for the next look at it: what was logged before that it passes over.
-const READY: &str = r"psad=$(cat /run/psad/psad.pid); ls -l /proc/$psad/fd | grep -q '/var/log/kern\.log$'
-grep -q hrtimer /proc/$psad/wchan";
+const READY: &str = r"ls -l /proc/$PID/fd | grep -q '/var/log/kern\.log$'
+grep -q hrtimer /proc/$PID/wchan";
 
 impl Layer for Psad {
     fn name(&self) -> &'static str {
