@@ -125,6 +125,18 @@ fn every_file_beside_a_scenario_is_used_by_one() {
 }
 
 #[test]
+fn what_says_exclusive_has_the_machine_alone_under_nextest_too() {
+    let config = read(".config/nextest.toml");
+    let alone = config.lines().find(|line| line.contains("binary(netns)") && line.contains("conntrack.full"));
+    let alone = alone.expect("a line of .config/nextest.toml names what runs alone");
+    // What cannot be read is there to be refused.
+    let says = |file: &File| file.text.parse::<toml::Table>().ok()?.get("exclusive")?.as_bool();
+    let exclusive = scenarios().into_iter().filter(|(_, file)| says(file) == Some(true));
+    let missing = exclusive.map(|(name, _)| name.replace('/', ".")).filter(|name| !alone.contains(name));
+    none(&missing.collect::<Vec<_>>(), "name it in .config/nextest.toml among those that run alone:");
+}
+
+#[test]
 fn every_layer_that_two_tools_install_meets_one_expectation_with_both() {
     let both: Vec<toml::Table> = scenarios()
         .into_iter()
