@@ -189,6 +189,8 @@ lay_out() {
             cp -a "$1/tree/$old" "$1/tree/usr/" && rm -r "${1:?}/tree/$old" || return
         fi
     done
+    # What everybody can download is no secret: an ordinary user may be pointed at root's folder.
+    chmod -R a+rX "$1/tree" || return
     # No script of a package did it: every start would compile its modules anew, and a lab cannot keep them.
     if has /usr/bin/python3; then
         /usr/bin/python3 -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/share" >/dev/null 2>&1 || true

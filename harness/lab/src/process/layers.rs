@@ -54,6 +54,9 @@ impl Layers {
         own("/etc", strange.then_some("/etc"))?;
         let Some(daemons) = &self.daemons else { return lay("/etc", "/etc", Access::Write) };
         let (usr, etc, var) = (path_of(&daemons.usr), path_of(&daemons.etc), path_of(&daemons.var));
+        if is_strange(&etc).during(|| format!("look at {etc}"))? {
+            own("/etc", Some(&etc))?;
+        }
         lay("/etc", &format!("{etc}:/etc"), Access::Write)?;
         lay("/usr", &format!("{usr}:/usr"), Access::Read)?;
         // An overlay takes no layer that lies in another, as the daemons' may lie in /var; but they bring only folders
