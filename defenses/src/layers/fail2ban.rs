@@ -141,6 +141,7 @@ impl Layer for Fail2ban {
 fn daemon() -> Daemon {
     Daemon {
         name: "fail2ban".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: PROGRAM.to_owned(), args: ARGUMENTS.map(str::to_owned).into() },
         ready: CommandLine::bash(READY),
         owns: vec!["f2b-*".to_owned()],

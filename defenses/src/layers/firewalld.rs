@@ -15,7 +15,7 @@ pub struct Firewalld;
 
 /// The file of the system bus, which the daemon's clients know as well.
 const BUS: &str = "/run/dbus/system_bus_socket";
-const BUS_CONFIG: &str = "/run/dbus/scandrill.conf";
+const BUS_CONFIG: &str = "/etc/scandrill-bus.conf";
 
 /// Its table of nftables.
 const TABLE: [&str; 1] = ["firewalld"];
@@ -95,6 +95,7 @@ fn bus() -> Daemon {
     let args = [&format!("--config-file={BUS_CONFIG}"), "--nofork", "--nopidfile"];
     Daemon {
         name: "dbus".to_owned(),
+        folders: vec!["/run/dbus".to_owned()],
         command: CommandLine { program: "dbus-daemon".to_owned(), args: args.map(str::to_owned).into() },
         ready: CommandLine::bash(&format!("test -S {BUS}")),
         owns: Vec::new(),
@@ -106,6 +107,7 @@ fn daemon(backend: &str) -> Daemon {
     let args = ["--nofork", "--nopid"];
     Daemon {
         name: "firewalld".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "firewalld".to_owned(), args: args.map(str::to_owned).into() },
         ready: CommandLine::bash("firewall-cmd --state"),
         owns: owns.iter().map(ToString::to_string).collect(),

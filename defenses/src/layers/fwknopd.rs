@@ -82,6 +82,7 @@ impl Layer for Fwknopd {
 fn daemon() -> Daemon {
     Daemon {
         name: "fwknopd".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "fwknopd".to_owned(), args: vec!["-f".to_owned()] },
         ready: CommandLine::bash(READY),
         owns: vec!["FWKNOP_*".to_owned()],

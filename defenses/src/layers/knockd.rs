@@ -81,6 +81,7 @@ fn daemon(interface: &str) -> Daemon {
     let args = ["-i", interface, "-c", CONFIG, "-v", "-D"];
     Daemon {
         name: "knockd".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "knockd".to_owned(), args: args.map(str::to_owned).into() },
         ready: CommandLine::bash(READY),
         owns: vec!["KNOCKD".to_owned()],

@@ -1,7 +1,7 @@
 //! portsentry, the real one: it sees packets to closed ports by a raw socket, and needs no rule that logs.
 
 use minijinja::context;
-use scandrill_model::{CommandLine, Daemon, Loader, Step};
+use scandrill_model::{CommandLine, Daemon, Loader, Need, Step};
 
 use crate::error::DefenseError;
 use crate::layer::{Kind, Layer, Parameter, Preset};
@@ -36,7 +36,7 @@ const PARAMETERS: &[Parameter] = &[
 const CONFIG: &str = "/etc/portsentry/portsentry.conf";
 /// It goes into the background by itself, into a session of its own, so it lives in a namespace of processes that ends with
 /// the command, however that ends.
-const COMMAND: &str = r"mkdir -p /run/portsentry; touch /run/portsentry/ignore
+const COMMAND: &str = r"touch /run/portsentry/ignore
 setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc bash -ec '
     portsentry -MODE
     tail -f --pid=$(pgrep -x portsentry) /dev/null' &
@@ -70,11 +70,17 @@ impl Layer for Portsentry {
         let config = Step::WriteFile { path: CONFIG.to_owned(), text };
         Ok(vec![chain, config, Step::Daemon(daemon(settings.word("mode")))])
     }
+
+    fn needs(&self, steps: &[Step]) -> Vec<Need> {
+        let started = Need::Program("portsentry".to_owned());
+        crate::needs(steps).into_iter().chain([started]).collect()
+    }
 }
 
 fn daemon(mode: &str) -> Daemon {
     Daemon {
         name: "portsentry".to_owned(),
+        folders: vec!["/run/portsentry".to_owned()],
         command: CommandLine::bash(&COMMAND.replace("MODE", mode)),
         ready: CommandLine::bash(READY),
         owns: vec!["PORTSENTRY".to_owned()],

@@ -40,8 +40,8 @@ const PARAMETERS: &[Parameter] = &[
 
 /// What is changed of the package's configuration.
 const OVERRIDE: &str = "/etc/psad/override.conf";
-/// The folders that the package's own unit makes.
-const COMMAND: &str = "mkdir -p /run/psad /var/log/psad /var/lib/psad; exec psad --no-daemon --Override-config /etc/psad/override.conf";
+/// Folders that its own unit makes.
+const FOLDERS: [&str; 3] = ["/run/psad", "/var/log/psad", "/var/lib/psad"];
 /// It has the log open, and waits for the next look at it: what was logged before that it passes over.
 const READY: &str = r"ls -l /proc/$PID/fd | grep -q '/var/log/kern\.log$'
 grep -q hrtimer /proc/$PID/wchan";
@@ -73,9 +73,11 @@ impl Layer for Psad {
 }
 
 fn daemon() -> Daemon {
+    let args = ["--no-daemon", "--Override-config", OVERRIDE];
     Daemon {
         name: "psad".to_owned(),
-        command: CommandLine::bash(COMMAND),
+        folders: FOLDERS.map(str::to_owned).into(),
+        command: CommandLine { program: "psad".to_owned(), args: args.map(str::to_owned).into() },
         ready: CommandLine::bash(READY),
         owns: vec!["PSAD_BLOCK_*".to_owned()],
     }

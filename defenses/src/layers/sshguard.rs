@@ -77,6 +77,7 @@ impl Layer for Sshguard {
 fn daemon() -> Daemon {
     Daemon {
         name: "sshguard".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "sshguard".to_owned(), args: vec![] },
         ready: CommandLine::bash(READY),
         owns: vec!["sshguard".to_owned()],

@@ -252,9 +252,11 @@ async fn take_back(host: &Host, undo: Undo) -> Result<(), LabError> {
             host.output(&command, None, LIMIT).await?.success(&command).map(drop)
         }
         Undo::File { path, content: Some(content) } => replace(&path, &content),
-        Undo::File { path, content: None } => {
-            std::fs::remove_file(&path).during(|| format!("remove {}", path.display()))
-        }
+        // A boot may have taken it away before.
+        Undo::File { path, content: None } => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.during(|| format!("remove {}", path.display())),
+        },
         Undo::Daemon { name } => {
             let stopped = daemon::order(host, &name, "stop").await;
             daemon::take_away(&name).and(stopped)

@@ -54,13 +54,14 @@ impl Lab {
     pub async fn reboot(&self, plan: &LabPlan, name: &str) -> Result<(), LabError> {
         let (host, of_plan) = (self.host(name)?, host_of(plan, name)?);
         let former = host.renew().await?;
+        // Before the links go, which some programs do not outlive.
+        daemon::end_with(&former)?;
+        reboot::kill_all(&former).await?;
         self.set_sysctls(of_plan, Moment::BeforeLinks).await?;
         for interface in interfaces_of(plan, of_plan) {
             links::move_over(&former, &interface.name, host).await?;
         }
         self.set_sysctls(of_plan, Moment::WithLinks).await?;
-        daemon::end_with(&former)?;
-        reboot::kill_all(&former).await?;
         former.end().await?;
         reboot::empty_folders()
     }

@@ -89,7 +89,13 @@ mod tests {
     fn owned() -> Owned {
         let nothing = CommandLine { program: "true".to_owned(), args: Vec::new() };
         let owns = vec!["f2b-*".to_owned()];
-        let daemon = Daemon { name: "x".to_owned(), command: nothing.clone(), ready: nothing, owns };
+        let daemon = Daemon {
+            name: "x".to_owned(),
+            folders: Vec::new(),
+            command: nothing.clone(),
+            ready: nothing,
+            owns,
+        };
         Owned::by(&[Step::Daemon(daemon)]).unwrap()
     }
 

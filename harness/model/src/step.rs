@@ -119,6 +119,9 @@ pub enum Step {
 pub struct Daemon {
     /// Its name, unique in the lab. What it says goes to `/var/log/NAME.out`.
     pub name: String,
+    /// Folders that are made before it starts, as `RuntimeDirectory=` of its unit asks for: a boot empties /run.
+    #[serde(default)]
+    pub folders: Vec<String>,
     /// What is run. It must not go into the background by itself.
     pub command: CommandLine,
     /// A command that exits with 0 once the daemon does its work; tried until it does. `$PID` is the daemon's process, by

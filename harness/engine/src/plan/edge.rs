@@ -77,7 +77,7 @@ impl Planner<'_> {
         let site = Site {
             backend: self.case.backend,
             tool: self.case.tool,
-            services: self.scenario.faced(),
+            services: self.guarded(edge),
             interface: self.addresses.face().interface.clone(),
         };
         let (steps, needs) = self.steps_of(&edge.defense, &edge.defense_span, &edge.rules, &site)?;
@@ -85,6 +85,15 @@ impl Planner<'_> {
         let (forwards, ports, masquerade, tells) =
             (edge.forwards, edge.ports.clone(), edge.masquerade, edge.tells);
         Ok((Some(EdgePlan { forwards, ports, masquerade, tells, steps, defended }), needs))
+    }
+
+    /// The services as rules of the edge meet them: addresses are translated before FORWARD, and INPUT sees none of it.
+    fn guarded(&self, edge: &Edge) -> Vec<ServicePlan> {
+        if edge.forwards != Forwards::Nat {
+            return self.scenario.faced();
+        }
+        let services = &self.scenario.target.services;
+        edge.ports.iter().filter_map(|port| service_behind(services, *port).copied()).collect()
     }
 
     /// Behind a router the target is on no scanner's link.
@@ -159,6 +168,7 @@ fn proxy(program: &str, args: &[&str], text: String, ways: &[Way]) -> Vec<Step> 
     let ready: String = ways.iter().map(|way| listens(way.from.port(), way.from.is_ipv6())).collect();
     let daemon = Daemon {
         name: EDGE.to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: program.to_owned(), args },
         ready: CommandLine::bash(&ready),
         owns: Vec::new(),

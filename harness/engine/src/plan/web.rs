@@ -29,6 +29,7 @@ pub fn programs(services: &[ServicePlan]) -> Vec<Step> {
     let ready = ours.iter().flat_map(|service| [listens(service.port, false), listens(service.port, true)]);
     let daemon = Daemon {
         name: NAME.to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "nginx".to_owned(), args: vec!["-c".to_owned(), path.clone()] },
         ready: CommandLine::bash(&ready.collect::<String>()),
         owns: Vec::new(),

@@ -76,6 +76,7 @@ impl Record {
         if self.runs()? {
             return Err(self.amiss("it is running already"));
         }
+        self.make_folders()?;
         let mut child = self.spawn()?;
         let process = Process::of(child.id());
         if let Some(process) = process {
@@ -96,6 +97,11 @@ impl Record {
             Err(LabError::Deadline { limit, .. }) => Err(self.amiss(format!("not ready within {limit:?}"))),
             other => other,
         }
+    }
+
+    fn make_folders(&self) -> Result<(), LabError> {
+        let make = |folder: &String| fs::create_dir_all(folder).during(|| format!("make {folder}"));
+        self.daemon.folders.iter().try_for_each(make)
     }
 
     /// Ends it by a signal, and kills what it leaves.

@@ -26,6 +26,7 @@ const SERVES: &str = "echo begins; exec 3<> <(:); read -t 0.2 <&3; echo $$ > /ru
 fn daemon(script: &str, owns: &[&str]) -> Step {
     Step::Daemon(Daemon {
         name: "drilled".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "bash".to_owned(), args: vec!["-c".to_owned(), script.to_owned()] },
         ready: CommandLine::bash("test $(cat /run/up) = $PID"),
         owns: owns.iter().map(ToString::to_string).collect(),
@@ -83,6 +84,7 @@ async fn never_ready() -> Done {
     assert!(told.contains(expected) && told.ends_with("no such option"), "{told}");
     let nothing = Step::Daemon(Daemon {
         name: "drilled".to_owned(),
+        folders: Vec::new(),
         command: CommandLine { program: "no-such-daemon".to_owned(), args: Vec::new() },
         ready: CommandLine::bash("true"),
         owns: Vec::new(),

@@ -206,10 +206,12 @@ fn step(step: &Step) -> Vec<String> {
         Step::WriteFile { path, text } => {
             std::iter::once(format!("cat > {path}")).chain(indented(text)).collect()
         }
-        Step::Daemon(daemon) => vec![
-            format!("{} &", typed(&daemon.command)),
-            format!("until {}; do sleep 0.1; done", typed(&daemon.ready)),
-        ],
+        Step::Daemon(daemon) => {
+            let folders = daemon.folders.iter().map(|folder| format!("mkdir -p {folder}"));
+            let runs = format!("{} &", typed(&daemon.command));
+            let ready = format!("until {}; do sleep 0.1; done", typed(&daemon.ready));
+            folders.chain([runs, ready]).collect()
+        }
     }
 }
 
