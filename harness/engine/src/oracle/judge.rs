@@ -209,7 +209,7 @@ fn canary_failures(plan: &Plan, seen: &Observations) -> Vec<String> {
         .map(|(moment, _)| match moment {
             Moment::Before | Moment::After => format!(
                 "the canary on tcp/{port} was not served {moment}: the defense shuts out everyone \
-             (say canary = \"none\" if it must)"
+             (name a service that it does serve, as in canary = \"tcp/80\", or say canary = \"none\" if it must)"
             ),
             Moment::Removed => format!("the canary on tcp/{port} is not served although the defense is off"),
         })

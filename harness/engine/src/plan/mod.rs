@@ -388,6 +388,10 @@ impl Planner<'_> {
         let stack = scandrill_defenses::stack(defense, site)
             .map_err(|error| self.bad(defense_span.clone(), error.to_string(), None))?;
         let (mut steps, needs) = (stack.steps, stack.needs);
+        if let Some(name) = started_twice(&steps) {
+            let message = format!("two layers start the daemon `{name}`, and a host runs one");
+            return Err(self.bad(defense_span.clone(), message, Some("keep one of them".to_owned())));
+        }
         for file in own {
             let format = rules::detect(&file.name, &file.text).map_err(|error| {
                 let help =
@@ -581,3 +585,11 @@ const DETECTING: u64 = 30_000;
 
 /// Milliseconds that a request takes which is not served.
 const FAILED_REQUEST: u64 = 2_000;
+
+/// The name of a daemon that is started more than once.
+fn started_twice(steps: &[Step]) -> Option<&str> {
+    let mut names = BTreeSet::new();
+    let daemons =
+        steps.iter().filter_map(|step| if let Step::Daemon(daemon) = step { Some(daemon) } else { None });
+    daemons.map(|daemon| daemon.name.as_str()).find(|name| !names.insert(*name))
+}

@@ -154,6 +154,13 @@ fn ports(table: &EdgeTable, forwards: Forwards, services: &[ServicePlan]) -> Loc
             None => Ok(ports),
         };
     };
+    if texts.is_empty() {
+        let help = "name a port, or leave `ports` out for each of the target's services";
+        return Err((
+            table.forwards.span.clone(),
+            Wrong::new("an edge that forwards no port".to_owned(), help),
+        ));
+    }
     let mut ports: Vec<Forwarded> = Vec::new();
     for text in texts {
         let port = at(text, |text| forwarded(text))?;

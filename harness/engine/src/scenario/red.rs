@@ -48,7 +48,7 @@ fn red(index: usize, table: &At<RedTable>, before: Option<String>) -> Located<Re
         sender: sender(table)?,
         detect: detect(table)?,
         zombie: zombie(table, technique)?,
-        knock: knock(table)?,
+        knock: knock(table, technique)?,
         after: match &table.after {
             Some(names) => names.iter().map(|name| name.value.clone()).collect(),
             None => before.into_iter().collect(),
@@ -270,10 +270,14 @@ fn zombie(table: &RedTable, technique: Technique) -> Located<Option<String>> {
 }
 
 /// A knock opens for the address it comes from, so that must be the one that scans.
-fn knock(table: &RedTable) -> Located<Knock> {
+fn knock(table: &RedTable, technique: Technique) -> Located<Knock> {
     let knock = knock::knock(table.knock.as_ref(), table.knock_pace.as_ref())?;
-    let others = table.sources.as_ref().map(|sources| (&sources.span, "sources"));
-    match others.or(table.spoof.as_ref().map(|spoof| (&spoof.span, "spoof"))) {
+    let others = [
+        table.sources.as_ref().map(|sources| (&sources.span, "sources")),
+        table.spoof.as_ref().map(|spoof| (&spoof.span, "spoof")),
+        (technique == Technique::Idle).then_some((&table.technique.span, "technique = \"idle\"")),
+    ];
+    match others.into_iter().flatten().next() {
         Some((place, key)) if !knock.steps.is_empty() => {
             let message =
                 format!("`knock` opens for the scanner's own address, and `{key}` scans from others");
