@@ -1,6 +1,7 @@
 //! From the text of a scenario to what its scans read.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::Failed;
@@ -42,19 +43,22 @@ pub fn planned(name: &str, family: Family, text: &str) -> Result<Planned, Failed
 
 /// Runs a case, whose witnesses must agree.
 pub fn run(planned: &Planned) -> Result<CaseReport, Failed> {
-    let case = run_case(planned, &options()).report;
+    let folder = tempfile::Builder::new().prefix("scandrill-differential-").tempdir()?;
+    let case = run_case(planned, &options(folder.path())).report;
     if case.verdict == Verdict::Pass {
         return Ok(case);
     }
-    Err(format!("{}: {:#?}\n{:#?}\n{:?}", case.verdict, case.problems, case.findings, case.skipped).into())
+    let captures = folder.keep();
+    let CaseReport { verdict, problems, findings, skipped, .. } = case;
+    Err(format!("{verdict}: {problems:#?}\n{findings:#?}\n{skipped:?}\n{}", captures.display()).into())
 }
 
-fn options() -> RunOptions {
+fn options(captures: &Path) -> RunOptions {
     RunOptions {
         seed: SEED,
         jobs: 1,
         fail_fast: false,
-        captures: std::env::temp_dir().join(format!("scandrill-differential-{}", std::process::id())),
+        captures: captures.to_owned(),
         keep_all_captures: false,
         keep_events: true,
     }
