@@ -257,6 +257,7 @@ fn report(
         took,
         claims,
         cases,
+        distributions: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod address;
 mod event;
+mod evidence;
 mod expectation;
 mod flood;
 mod lab_plan;
@@ -22,6 +23,11 @@ mod verdict;
 
 pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
 pub use event::{BanCheck, Event, Moment, Reading, What};
+pub use evidence::{
+    BanOutcome, BannedBy, Cause, Clock, Collateral, Distribution, HookVerdict, Hop, Latency, Mark,
+    MatrixCell, MatrixRow, Milestone, Phase, ProbeBin, RuleAt, RuleText, Service, Sessions, TextLine,
+    TimeLine, Witness,
+};
 pub use expectation::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
     TimeBound,

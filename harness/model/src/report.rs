@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::evidence::{Cause, Collateral, Distribution, MatrixRow, RuleText, TimeLine};
 use crate::time::Millis;
 use crate::verdict::{Outcome, Verdict};
 
@@ -28,6 +29,9 @@ pub struct RunReport {
     pub claims: Vec<ClaimReport>,
     /// Cases in the order of the scenarios.
     pub cases: Vec<CaseReport>,
+    /// What the repeats of a case came to together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distributions: Vec<Distribution>,
 }
 
 impl RunReport {
@@ -83,6 +87,24 @@ pub struct CaseReport {
     pub notes: Vec<String>,
     /// What was missing, when it was skipped.
     pub skipped: Option<Skipped>,
+    /// What red read, before the defense and with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matrix: Vec<MatrixRow>,
+    /// When each source was banned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub time_lines: Vec<TimeLine>,
+    /// What each client got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collateral: Vec<Collateral>,
+    /// Which rules decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// The rules that were installed, and which of them matched anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleText>,
+    /// Every kernel parameter that was set, by host and name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, BTreeMap<String, String>>,
     /// Captures that were kept.
     pub captures: Vec<String>,
     /// The command that repeats this case.

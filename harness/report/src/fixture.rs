@@ -1,5 +1,7 @@
 //! Reports for the tests: each verdict, each outcome, in the words that the judge really uses.
 
+use std::collections::BTreeMap;
+
 use scandrill_model::{
     CaseReport, CellRead, ClaimReport, Environment, Event, Finding, Millis, Moment, Outcome, PortState,
     Reason, RunReport, ScanResult, Skipped, Stamp, Technique, Verdict, What,
@@ -51,6 +53,7 @@ fn run(cases: Vec<CaseReport>) -> RunReport {
         took: Millis(14_210),
         claims: Vec::new(),
         cases,
+        distributions: Vec::new(),
     }
 }
 
@@ -107,6 +110,12 @@ fn case(name: &str, verdict: Verdict, took: u64) -> CaseReport {
         problems: Vec::new(),
         notes: Vec::new(),
         skipped: None,
+        matrix: Vec::new(),
+        time_lines: Vec::new(),
+        collateral: Vec::new(),
+        causes: Vec::new(),
+        rules: Vec::new(),
+        sysctls: BTreeMap::new(),
         captures: Vec::new(),
         events: Vec::new(),
     }

@@ -1,5 +1,7 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
+use std::collections::BTreeMap;
+
 use scandrill_lab::{SCTP_LIBRARY, unpacked};
 use scandrill_model::{
     Bound, CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
@@ -66,6 +68,12 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         problems,
         notes: seen.notes.clone(),
         skipped,
+        matrix: Vec::new(),
+        time_lines: Vec::new(),
+        collateral: Vec::new(),
+        causes: Vec::new(),
+        rules: Vec::new(),
+        sysctls: BTreeMap::new(),
         captures: Vec::new(),
         repeat: String::new(),
         events,
