@@ -11,16 +11,20 @@ export PATH := $(PATH):$(CARGO_HOME)/bin
 CARGO = cargo
 NEXTEST := $(shell PATH="$(PATH)" cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: drill test test-rootless setup format lint doc example tests
+.PHONY: drill test test-rootless setup setup-tests format lint doc example tests
 .NOTPARALLEL:
 
 drill: setup
 	@$(CARGO) run --locked --quiet --package scandrill -- run
 
-test: setup format lint doc example tests
+test: setup-tests format lint doc example tests
 
 setup:
 	@./setup.sh
+
+# With a browser and a reader of captures, by which tests look at reports.
+setup-tests:
+	@./setup.sh tests
 
 # A toolchain without rustfmt or clippy can still run the tests.
 format:

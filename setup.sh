@@ -1,13 +1,16 @@
 #!/bin/sh
-# Finds what scandrill needs and this machine lacks, and installs it with apt-get: directly as root,
-# with sudo otherwise. Programs, and one library. Of these packages only nftables brings a service, and Debian and
-# Ubuntu neither enable nor start it; nothing that starts one is ever installed here. Says nothing when all is there.
+# setup.sh          finds what scandrill needs and this machine lacks
+# setup.sh tests    and what only its tests look at reports with: a browser, and a reader of captures
+#
+# What is missing is installed with apt-get: directly as root, with sudo otherwise. Programs, and one library. Of these
+# packages only nftables brings a service, and Debian and Ubuntu neither enable nor start it; nothing that starts one is
+# ever installed here. Says nothing when all is there.
 #
 # Daemons and whole firewalls, whose packages would start them, are downloaded and unpacked into a folder that labs lay
 # over their own /usr, /etc and /var. They are not installed, and no script of theirs runs.
 #
 # Ends with 0 when everything is there, with 3 and the command that mends it when it cannot be. A daemon that cannot be
-# downloaded is told and ends nothing: the cases that need it are skipped by its name.
+# downloaded is told and ends nothing: the cases that need it are skipped by its name. So are tests of reports.
 set -eu
 
 # The oldest Rust that builds this, as in Cargo.toml.
@@ -54,6 +57,13 @@ need() {
     packages=$(add "$packages" "$@")
 }
 
+wanted=
+# want PROGRAM PACKAGE: what does without it is skipped by its name.
+want() {
+    if has "$1"; then return; fi
+    wanted=$(add "$wanted" "$2")
+}
+
 daemons=
 # unpack PROGRAM|LIBRARY|FILE PACKAGE...
 unpack() {
@@ -78,6 +88,12 @@ need newuidmap uidmap
 # Opens SCTP ports where the kernel has none.
 need libusrsctp.so.2 libusrsctp2
 
+if [ "${1:-}" = tests ]; then
+    # Some 125 MB; Ubuntu has it as a snap alone, which is no package of apt-get's.
+    want chromium chromium
+    want tshark tshark
+fi
+
 unpack fail2ban-server fail2ban python3-pyinotify
 unpack knockd knockd
 unpack fwknopd fwknop-server
@@ -101,18 +117,18 @@ left_out='exim4.*|bsd-mailx|liblockfile.*|libidn12|rsyslog|libestr0|libfastjson4
 # Nobody is asked anything, and no running service is restarted because a library is new.
 quiet="env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l"
 
-# install PREFIX: the prefix is empty, or how to become root. An index that cannot be refreshed may still do.
+# install PREFIX PACKAGE...: the prefix is empty, or how to become root. An index that cannot be refreshed may still do.
 install() {
+    prefix=$1
+    shift
     # shellcheck disable=SC2086 # words on purpose
-    $1 $quiet apt-get update -qq || true
+    $prefix $quiet apt-get update -qq || true
     # shellcheck disable=SC2086 # words on purpose
-    $1 $quiet apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends $packages >&2
+    $prefix $quiet apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends "$@" >&2
 }
 
-if [ -n "$packages" ]; then
-    by_hand="apt-get update && apt-get install --no-install-recommends $packages"
-    has apt-get || give_up "missing:$missing. There is no apt-get here; install them with this system's own package" \
-        "manager (Debian calls the packages: $packages), then try again."
+# How to become root, into $become; fails where there is no way.
+root() {
     if [ "$(id -u)" -eq 0 ]; then
         become=
     elif has sudo && sudo -n true 2>/dev/null; then
@@ -120,14 +136,31 @@ if [ -n "$packages" ]; then
     elif has sudo && [ -t 0 ]; then
         become=sudo
     else
-        give_up "missing:$missing. Run this as root, then try again:
-    $by_hand"
+        return 1
     fi
+}
+
+if [ -n "$packages" ]; then
+    by_hand="apt-get update && apt-get install --no-install-recommends $packages"
+    has apt-get || give_up "missing:$missing. There is no apt-get here; install them with this system's own package" \
+        "manager (Debian calls the packages: $packages), then try again."
+    root || give_up "missing:$missing. Run this as root, then try again:
+    $by_hand"
     say "missing:$missing"
     say "installing:$become apt-get install --no-install-recommends $packages"
-    install "$become" || give_up "that did not work. Run this as root, then try again:
+    # shellcheck disable=SC2086 # words on purpose
+    install "$become" $packages || give_up "that did not work. Run this as root, then try again:
     $by_hand"
 fi
+
+# Each by itself: one that this system does not have must not keep the others away.
+for package in $wanted; do
+    say "for tests of reports: $package"
+    if ! has apt-get || ! root || ! install "$become" "$package"; then
+        say "that did not work, so tests that need $package are skipped. By hand:
+    apt-get update && apt-get install --no-install-recommends $package"
+    fi
+done
 
 still=
 for program in $missing; do

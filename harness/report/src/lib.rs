@@ -4,13 +4,21 @@
 //! says was decided before it came here.
 #![forbid(unsafe_code)]
 
+mod html;
 mod json;
 mod junit;
+mod markdown;
+mod matrix;
+mod merge;
 mod terminal;
+mod words;
 
 #[cfg(test)]
 mod fixture;
 
+pub use html::{Place, html};
 pub use json::{json, report_schema};
 pub use junit::junit;
+pub use markdown::markdown;
+pub use merge::{NotOneRun, merge};
 pub use terminal::{Colour, Skips, Style, case_details, clean, terminal, wrap};

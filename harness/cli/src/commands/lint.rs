@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::{format_of, rules_file};
-use super::run::{Output, write};
+use super::output::{Output, write};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -69,7 +69,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let files = files.into_iter().map(|file| file.name).collect();
     let report = LintReport { version: VERSION, files, findings: lint(&steps.concat()) };
     let on_stdout = matches!(json, Some(Output::Stdout));
-    write(json, &report, as_json, console)?;
+    write(json, console, || as_json(&report))?;
     if !on_stdout {
         console.out(&page(&report, &console.page(Skips::Allowed)))?;
     }

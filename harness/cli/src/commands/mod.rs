@@ -6,6 +6,8 @@ mod doctor;
 pub mod lint;
 pub mod list;
 mod man;
+mod output;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod shell;
@@ -26,6 +28,7 @@ pub fn main() -> ExitCode {
     let console = Console::new(line.color);
     let done = match &line.command {
         Command::Run(args) => run::run(args, console),
+        Command::Report(args) => report::run(args, console),
         Command::Check(args) => check::run(args, console),
         Command::Lint(args) => lint::run(args, console),
         Command::List(args) => list::run(args, console),

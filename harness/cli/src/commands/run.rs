@@ -1,8 +1,6 @@
 //! `scandrill run`: scenarios in, a judged report out.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scandrill_engine::{Planned, RunOptions, Scanner, run as run_cases};
 use scandrill_lab::{clock, machine};
@@ -10,6 +8,7 @@ use scandrill_model::{Collected, RunReport};
 use scandrill_report::Skips;
 use strum::IntoEnumIterator;
 
+use super::output::Asked;
 use super::require_isolation;
 use crate::args::EXIT_CODES;
 use crate::captures::Captures;
@@ -42,12 +41,9 @@ pub struct Args {
     /// Start of all random choices; the same seed and case give the same plan [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Write the report as JSON, "-" for standard output
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Write the report as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
+    /// The forms of the report to write.
+    #[command(flatten)]
+    pub asked: Asked,
     /// Where the captures of what did not pass are kept [default: a folder of temporary files]
     #[arg(long, value_name = "DIR")]
     pub pcap: Option<PathBuf>,
@@ -78,8 +74,7 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         seed: args.seed.unwrap_or_else(seed_of_now),
     };
     let planned = selection.plan()?;
-    let json = args.json.as_deref().map(Output::open).transpose()?;
-    let junit = args.junit.as_deref().map(Output::open).transpose()?;
+    let outputs = args.asked.open()?;
     require_isolation()?;
     let captures = Captures::in_folder(args.pcap.as_deref())?;
     let options = RunOptions {
@@ -88,13 +83,12 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         fail_fast: args.fail_fast,
         captures: captures.folder().to_owned(),
         keep_all_captures: args.pcap_all,
-        keep_events: json.is_some(),
+        keep_events: args.asked.json.is_some(),
     };
     let report = follow(&planned, &options, &Follower::new(console, args.quiet, planned.len()));
     captures.settle();
-    let on_stdout = matches!(json, Some(Output::Stdout));
-    write(json, &report, scandrill_report::json, console)?;
-    write(junit, &report, scandrill_report::junit, console)?;
+    let on_stdout = outputs.on_stdout();
+    outputs.write(&report, console)?;
     if !on_stdout {
         let skips = if args.strict { Skips::Strict } else { Skips::Allowed };
         console.out(&scandrill_report::terminal(&report, &console.page(skips)))?;
@@ -125,40 +119,4 @@ pub fn scanner_parser() -> impl clap::builder::TypedValueParser<Value = Scanner>
     use clap::builder::TypedValueParser;
     let names: Vec<String> = Scanner::iter().map(|scanner| scanner.to_string()).collect();
     clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<Scanner>())
-}
-
-/// A file of the report, made before anything runs, so that a run is not lost for want of a place to write it.
-pub(super) enum Output {
-    Stdout,
-    File { path: PathBuf, file: File },
-}
-
-impl Output {
-    /// Makes the file; `-` is standard output.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        if path == Path::new("-") {
-            return Ok(Self::Stdout);
-        }
-        let file = File::create(path).map_err(|error| Failure::Usage {
-            message: format!("making {}: {error}", path.display()),
-            help: None,
-        })?;
-        Ok(Self::File { path: path.to_owned(), file })
-    }
-}
-
-/// Writes a report where it was asked for.
-pub(super) fn write<R>(
-    output: Option<Output>,
-    report: &R,
-    format: fn(&R) -> String,
-    console: Console,
-) -> Result<(), Failure> {
-    match output {
-        None => Ok(()),
-        Some(Output::Stdout) => Ok(console.out(&format(report))?),
-        Some(Output::File { path, mut file }) => file.write_all(format(report).as_bytes()).map_err(|error| {
-            Failure::Unable { message: format!("writing {}: {error}", path.display()), help: None }
-        }),
-    }
 }

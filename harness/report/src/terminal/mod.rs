@@ -10,9 +10,10 @@ mod troubles;
 
 use scandrill_model::RunReport;
 
+pub use notes::by_note;
 pub use scenarios::scenarios;
-pub use text::{clean, wrap};
-pub use troubles::case_details;
+pub use text::{clean, count, seconds, wrap};
+pub use troubles::{case_details, skipped};
 
 /// Whether a page carries terminal colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub(super) fn lines(report: &RunReport, style: Style) -> Vec<String> {
 }
 
 /// Notes in the order of the run, each with its scenarios.
-fn by_note(report: &RunReport) -> Vec<(&str, Vec<&str>)> {
+pub fn by_note(report: &RunReport) -> Vec<(&str, Vec<&str>)> {
     let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
     for (scenario, cases) in scenarios(report) {
         for note in cases.iter().flat_map(|case| &case.notes) {

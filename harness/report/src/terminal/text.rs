@@ -85,12 +85,12 @@ pub(super) fn right(text: &str, columns: usize) -> String {
 }
 
 /// `1 case`, `2 cases`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A length of time as people read it.
-pub(super) fn seconds(length: Millis) -> String {
+pub fn seconds(length: Millis) -> String {
     let (minutes, rest) = (length.0 / 60_000, length.0 % 60_000);
     match minutes {
         0 if rest < 10_000 => format!("{}.{:02} s", rest / 1000, rest % 1000 / 10),

@@ -101,7 +101,7 @@ impl Facts {
 }
 
 /// Skipped cases by what they lack.
-fn skipped(report: &RunReport) -> BTreeMap<(&str, &str), Vec<&CaseReport>> {
+pub fn skipped(report: &RunReport) -> BTreeMap<(&str, &str), Vec<&CaseReport>> {
     let mut by_need: BTreeMap<(&str, &str), Vec<&CaseReport>> = BTreeMap::new();
     for case in report.cases.iter().filter(|case| case.verdict == Verdict::Skip) {
         let Skipped { need, mend } = case.skipped.as_ref().unwrap_or(&UNKNOWN);

@@ -1,0 +1,114 @@
+//! When a source was banned, how long it held, and what it had learnt until then.
+
+use maud::{Markup, PreEscaped, html};
+use scandrill_model::{BanOutcome, Clock, Mark, Milestone, Sessions, TimeLine, Witness};
+
+use super::micros;
+use super::plot::{after_start, bin, is_later, plot};
+use crate::words::thousands;
+
+/// Each source's time line; nothing where none was seen.
+pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            h3 { "Time line" }
+            @for line in lines {
+                figure {
+                    figcaption {
+                        b { (line.actor) } " from " (line.source) ": " (told(line))
+                    }
+                    @if let Some(drawn) = plot(line) {
+                        div.plot role="img" aria-label={ "Probes against time: " (told(line)) } { (PreEscaped(drawn)) }
+                        p.legend aria-hidden="true" {
+                            span { "probes in each " (micros(bin(line))) }
+                            span { i.a {} "answered" }
+                            span { i.u {} "not answered" }
+                            @for mark in line.marks.iter().filter(|mark| is_later(line, mark)) {
+                                span { (name(mark.milestone)) " later, after " (micros(after_start(line, mark))) }
+                            }
+                        }
+                    }
+                    (marks(line, failed))
+                }
+            }
+        }
+    }
+}
+
+/// The whole in a sentence.
+pub fn told(line: &TimeLine) -> String {
+    let what = match (line.outcome, line.time_to_ban_us) {
+        (BanOutcome::NotBanned, _) => "never banned".to_owned(),
+        (BanOutcome::DecidedNotEnforced, _) => "a ban was decided and never enforced".to_owned(),
+        (BanOutcome::Enforced, None) => "banned".to_owned(),
+        (BanOutcome::Lifted, None) => "banned, then let in again".to_owned(),
+        (BanOutcome::Enforced, Some(us)) => format!("banned after {}", micros(us)),
+        (BanOutcome::Lifted, Some(us)) => match line.first(Milestone::Lifted) {
+            Some(mark) => {
+                format!("banned after {}, let in again after {}", micros(us), micros(after_start(line, mark)))
+            }
+            None => format!("banned after {}, then let in again", micros(us)),
+        },
+    };
+    let leaked = match line.probes_leaked {
+        0 => "nothing leaked".to_owned(),
+        _ if line.ports_leaked.is_empty() => format!("{} probes answered", thousands(line.probes_leaked)),
+        _ => format!("leaked ports {} by {} answers", line.ports_leaked, thousands(line.probes_leaked)),
+    };
+    let sessions = match line.sessions {
+        Sessions::None => "",
+        Sessions::Kept => "; open connections went on",
+        Sessions::Cut => "; open connections were cut",
+    };
+    format!("{what}; {leaked}{sessions}")
+}
+
+/// Every point in time with its witness: a table where it is looked at, a fold where all went well.
+fn marks(line: &TimeLine, failed: bool) -> Markup {
+    let table = html! {
+        div.wide tabindex="0" role="region" aria-label="Points in time" {
+            table {
+                thead { tr { th.n { "After" } th { "What" } th { "Seen by" } th { "Detail" } } }
+                tbody { @for mark in &line.marks { (row(line, mark)) } }
+            }
+        }
+    };
+    html! {
+        @if line.marks.is_empty() {
+        } @else if failed { (table) } @else {
+            details { summary.quiet { "Points in time and their witnesses" } (table) }
+        }
+    }
+}
+
+fn row(line: &TimeLine, mark: &Mark) -> Markup {
+    html! {
+        tr {
+            td.n { (micros(after_start(line, mark))) }
+            td { (name(mark.milestone)) }
+            td { (witness(&mark.witness)) @if mark.clock != Clock::Packet { " " span.quiet { (clock(mark.clock)) } } }
+            td { (mark.detail) }
+        }
+    }
+}
+
+fn name(milestone: Milestone) -> String {
+    milestone.to_string().replace('-', " ")
+}
+
+fn witness(witness: &Witness) -> String {
+    match witness {
+        Witness::Capture(host) => format!("capture at {host}"),
+        Witness::Kernel(what) => format!("kernel, {what}"),
+        Witness::Log(file) | Witness::File(file) => file.clone(),
+        Witness::Command(line) => format!("command {line}"),
+    }
+}
+
+fn clock(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Packet => "",
+        Clock::Told => "when it was told",
+        Clock::Ticks => "to a tick",
+    }
+}
