@@ -29,6 +29,9 @@ fn line(line: &str) -> String {
     }
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     let words: Vec<&str> = line.split_whitespace().collect();
+    if words.first() == Some(&"probes") {
+        return format!("{indent}probes  <strip>");
+    }
     if let Some(capture) = words.iter().find(|word| word.ends_with(".pcapng")) {
         return format!("{indent}{} <captures>/{}", words[0], after_folder(capture));
     }
@@ -36,7 +39,7 @@ fn line(line: &str) -> String {
     for (index, word) in words.iter().enumerate() {
         let bare = word.trim_start_matches('(');
         let unit = words.get(index + 1).map_or("", |unit| unit.trim_end_matches([',', '.', ')', ';', ':']));
-        let is_time = is_number(bare) && ["s", "ms", "ns"].contains(&unit);
+        let is_time = is_number(bare) && ["s", "ms", "us", "ns"].contains(&unit);
         steady.push(match () {
             () if is_time => word.replace(bare, "<time>"),
             () if word.strip_prefix('v').is_some_and(is_number) => "<version>".to_owned(),

@@ -9,6 +9,7 @@ mod interrupt;
 mod lint;
 mod machine;
 mod output;
+mod report;
 mod run;
 mod shell;
 mod workbench;

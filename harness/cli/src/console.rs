@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use scandrill_report::{Colour, Skips, Style};
+use scandrill_report::{Colour, Evidence, Skips, Style};
 
 use crate::args::When;
 
@@ -52,7 +52,7 @@ impl Console {
     /// How a report is laid out on standard output.
     pub fn page(self, skips: Skips) -> Style {
         let colour = if self.colored_out() { Colour::On } else { Colour::Off };
-        Style { width: columns(), colour, skips }
+        Style { width: columns(), colour, skips, evidence: Evidence::default() }
     }
 
     /// `auto` follows <https://no-color.org>.

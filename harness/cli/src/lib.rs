@@ -16,6 +16,7 @@ mod console;
 mod failure;
 mod progress;
 mod selection;
+mod shard;
 mod sources;
 mod testing;
 

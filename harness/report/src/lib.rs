@@ -4,6 +4,8 @@
 //! says was decided before it came here.
 #![forbid(unsafe_code)]
 
+mod ban;
+pub mod compare;
 mod html;
 mod json;
 mod junit;
@@ -21,4 +23,4 @@ pub use json::{json, report_schema};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use merge::{NotOneRun, merge};
-pub use terminal::{Colour, Skips, Style, case_details, clean, terminal, wrap};
+pub use terminal::{Colour, Evidence, Skips, Style, case_details, clean, terminal, wrap};

@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 
-use scandrill_model::{BanOutcome, CaseReport, Collected, Finding, Outcome, RunReport, TimeLine, Verdict};
+use scandrill_model::{BanOutcome, CaseReport, Collected, Finding, Outcome, RunReport, Verdict};
 
+use crate::ban;
 use crate::terminal::{count, seconds, skipped};
-use crate::words::micros;
 
 /// Cases that are told with their evidence; a job's page may hold a megabyte, and a reader less.
 const TOLD: usize = 20;
@@ -83,7 +83,7 @@ fn trouble(text: &mut String, case: &CaseReport) -> Written {
         writeln!(text, "  - {} {}, by {}", code(&cause.packet), escape(&cause.fate), code(rule))?;
     }
     for line in case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned) {
-        writeln!(text, "  - {}: {}", escape(&line.actor), escape(&ban(line)))?;
+        writeln!(text, "  - {}: {}", escape(&line.actor), escape(&ban::told(line)))?;
     }
     writeln!(text, "  - {}", code(&case.repeat))
 }
@@ -97,14 +97,6 @@ fn finding(text: &mut String, finding: &Finding) -> Written {
         escape(&finding.expected),
         escape(&finding.observed)
     )
-}
-
-fn ban(line: &TimeLine) -> String {
-    match (line.outcome, line.time_to_ban_us) {
-        (BanOutcome::DecidedNotEnforced, _) => "a ban was decided and never enforced".to_owned(),
-        (_, Some(us)) => format!("banned after {}, {} probes answered", micros(us), line.probes_leaked),
-        (_, None) => line.outcome.to_string(),
-    }
 }
 
 fn claims(text: &mut String, report: &RunReport) -> Written {
@@ -147,7 +139,7 @@ fn slowest(text: &mut String, report: &RunReport) -> Written {
 }
 
 /// Text that Markdown takes for nothing but text, on one line.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in crate::terminal::clean(text).chars() {
         match c {

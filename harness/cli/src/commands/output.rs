@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use scandrill_model::RunReport;
-use scandrill_report::Place;
+use scandrill_report::compare::{self, Comparison};
+use scandrill_report::{Evidence, Place, Skips, Style};
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -25,6 +26,27 @@ pub struct Asked {
     /// Write a summary in GitHub's Markdown, as for a job's page
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+}
+
+/// What the page on the terminal tells.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Paged {
+    /// Show of every case what red read, before the defense and with it, and when bans landed; by default of those that
+    /// did not pass, and of a run of one case
+    #[arg(long)]
+    pub matrix: bool,
+    /// Exit with 4 when something was skipped
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl Paged {
+    /// How the page is laid out.
+    pub fn style(self, console: Console) -> Style {
+        let skips = if self.strict { Skips::Strict } else { Skips::Allowed };
+        let evidence = if self.matrix { Evidence::All } else { Evidence::Needed };
+        Style { evidence, ..console.page(skips) }
+    }
 }
 
 /// What was asked for, made.
@@ -64,6 +86,14 @@ impl Opened {
         write(self.junit, console, || scandrill_report::junit(report))?;
         write(self.html, console, || scandrill_report::html(report, place))?;
         write(self.markdown, console, || scandrill_report::markdown(report))
+    }
+}
+
+impl Opened {
+    /// Writes a comparison in each form that it has.
+    pub fn write_comparison(self, comparison: &Comparison, console: Console) -> Result<(), Failure> {
+        write(self.html, console, || compare::html(comparison))?;
+        write(self.markdown, console, || compare::markdown(comparison))
     }
 }
 

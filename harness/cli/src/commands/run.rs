@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use scandrill_engine::{Planned, RunOptions, Scanner, run as run_cases};
 use scandrill_lab::{clock, machine};
 use scandrill_model::{Collected, RunReport};
-use scandrill_report::Skips;
 use strum::IntoEnumIterator;
 
-use super::output::Asked;
+use super::output::{Asked, Paged};
 use super::require_isolation;
 use crate::args::EXIT_CODES;
 use crate::captures::Captures;
@@ -16,6 +15,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::progress::Follower;
 use crate::selection::Selection;
+use crate::shard::Shard;
 
 /// What to run, and how.
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,9 @@ pub struct Args {
     /// Start of all random choices; the same seed and case give the same plan [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Run only the K-th of N parts, for N machines with the same seed; `scandrill report` puts their reports together
+    #[arg(long, value_name = "K/N", requires = "seed")]
+    pub shard: Option<Shard>,
     /// The forms of the report to write.
     #[command(flatten)]
     pub asked: Asked,
@@ -50,9 +53,9 @@ pub struct Args {
     /// Keep the captures of what passed, too
     #[arg(long, requires = "pcap")]
     pub pcap_all: bool,
-    /// Exit with 4 when something was skipped
-    #[arg(long)]
-    pub strict: bool,
+    /// What is told on the terminal.
+    #[command(flatten)]
+    pub paged: Paged,
     /// Start nothing more after the first case that fails or cannot be judged
     #[arg(long, overrides_with = "keep_going")]
     pub fail_fast: bool,
@@ -74,6 +77,10 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
         seed: args.seed.unwrap_or_else(seed_of_now),
     };
     let planned = selection.plan()?;
+    let planned = match args.shard {
+        Some(shard) => part(shard, planned)?,
+        None => planned,
+    };
     let outputs = args.asked.open()?;
     require_isolation()?;
     let captures = Captures::in_folder(args.pcap.as_deref())?;
@@ -90,10 +97,22 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
     let on_stdout = outputs.on_stdout();
     outputs.write(&report, console)?;
     if !on_stdout {
-        let skips = if args.strict { Skips::Strict } else { Skips::Allowed };
-        console.out(&scandrill_report::terminal(&report, &console.page(skips)))?;
+        console.out(&scandrill_report::terminal(&report, &args.paged.style(console)))?;
     }
-    Ok(Collected::of(&report.cases).exit_code(args.strict))
+    Ok(Collected::of(&report.cases).exit_code(args.paged.strict))
+}
+
+/// A part of a run that has something to run.
+fn part(shard: Shard, planned: Vec<Planned>) -> Result<Vec<Planned>, Failure> {
+    let number = planned.len();
+    let part = shard.of(planned);
+    if part.is_empty() {
+        return Err(Failure::Nothing {
+            message: format!("this part of {number} cases is empty"),
+            help: Some("cut the run into fewer parts".to_owned()),
+        });
+    }
+    Ok(part)
 }
 
 /// Runs cases while a person or a log follows.

@@ -8,6 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use scandrill_model::{Mark, Milestone, TimeLine};
 
 use super::micros;
+use crate::ban::after_start;
 use crate::words::thousands;
 
 /// Units of the drawing; the page scales it to its own width.
@@ -71,12 +72,6 @@ fn end(line: &TimeLine) -> u64 {
     let whole = line.probes.last().map_or(0, |bin| bin.from_us) + bin(line);
     let near = line.marks.iter().map(|mark| after_start(line, mark)).filter(|at| *at <= whole + whole / 2);
     near.max().unwrap_or_default().max(whole)
-}
-
-/// When, in microseconds after the first probe.
-pub fn after_start(line: &TimeLine, mark: &Mark) -> u64 {
-    let start = line.first(Milestone::FirstProbe).or(line.marks.first()).map_or(mark.at, |first| first.at);
-    u64::try_from(mark.at.since(start).as_micros()).unwrap_or(u64::MAX)
 }
 
 fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, line: &TimeLine) -> Drawn {

@@ -1,11 +1,11 @@
 //! When a source was banned, how long it held, and what it had learnt until then.
 
 use maud::{Markup, PreEscaped, html};
-use scandrill_model::{BanOutcome, Clock, Mark, Milestone, Sessions, TimeLine, Witness};
+use scandrill_model::{Clock, Mark, Milestone, TimeLine, Witness};
 
 use super::micros;
-use super::plot::{after_start, bin, is_later, plot};
-use crate::words::thousands;
+use super::plot::{bin, is_later, plot};
+use crate::ban::after_start;
 
 /// Each source's time line; nothing where none was seen.
 pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
@@ -37,30 +37,7 @@ pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
 
 /// The whole in a sentence.
 pub fn told(line: &TimeLine) -> String {
-    let what = match (line.outcome, line.time_to_ban_us) {
-        (BanOutcome::NotBanned, _) => "never banned".to_owned(),
-        (BanOutcome::DecidedNotEnforced, _) => "a ban was decided and never enforced".to_owned(),
-        (BanOutcome::Enforced, None) => "banned".to_owned(),
-        (BanOutcome::Lifted, None) => "banned, then let in again".to_owned(),
-        (BanOutcome::Enforced, Some(us)) => format!("banned after {}", micros(us)),
-        (BanOutcome::Lifted, Some(us)) => match line.first(Milestone::Lifted) {
-            Some(mark) => {
-                format!("banned after {}, let in again after {}", micros(us), micros(after_start(line, mark)))
-            }
-            None => format!("banned after {}, then let in again", micros(us)),
-        },
-    };
-    let leaked = match line.probes_leaked {
-        0 => "nothing leaked".to_owned(),
-        _ if line.ports_leaked.is_empty() => format!("{} probes answered", thousands(line.probes_leaked)),
-        _ => format!("leaked ports {} by {} answers", line.ports_leaked, thousands(line.probes_leaked)),
-    };
-    let sessions = match line.sessions {
-        Sessions::None => "",
-        Sessions::Kept => "; open connections went on",
-        Sessions::Cut => "; open connections were cut",
-    };
-    format!("{what}; {leaked}{sessions}")
+    crate::ban::told(line).replace(" us", " \u{b5}s")
 }
 
 /// Every point in time with its witness: a table where it is looked at, a fold where all went well.

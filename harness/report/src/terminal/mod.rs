@@ -2,6 +2,7 @@
 //! else was noticed, and one line that sums it up. Plain ASCII of its own; colour only where it is asked for.
 
 mod claims;
+mod evidence;
 mod notes;
 mod scenarios;
 mod summary;
@@ -12,6 +13,7 @@ use scandrill_model::RunReport;
 
 pub use notes::by_note;
 pub use scenarios::scenarios;
+pub(crate) use text::{HEADING, QUIET, paint};
 pub use text::{clean, count, seconds, wrap};
 pub use troubles::{case_details, skipped};
 
@@ -35,6 +37,16 @@ pub enum Skips {
     Strict,
 }
 
+/// Whose evidence is shown: what red read of each port, and when each ban landed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// That of what did not pass, and of a run of one case.
+    #[default]
+    Needed,
+    /// Every case's.
+    All,
+}
+
 /// How a page is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -44,11 +56,13 @@ pub struct Style {
     pub colour: Colour,
     /// What the last line says of skipped cases.
     pub skips: Skips,
+    /// Whose evidence is shown.
+    pub evidence: Evidence,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 80, colour: Colour::Off, skips: Skips::Allowed }
+        Self { width: 80, colour: Colour::Off, skips: Skips::Allowed, evidence: Evidence::Needed }
     }
 }
 
@@ -65,6 +79,7 @@ pub fn terminal(report: &RunReport, style: &Style) -> String {
     let sections = [
         claims::lines(report, *style),
         scenarios::lines(report, *style),
+        evidence::lines(report, *style),
         troubles::lines(report, *style),
         notes::lines(report, *style),
         summary::lines(report, *style),
@@ -92,6 +107,19 @@ mod tests {
     #[test]
     fn a_run_with_everything_in_it_at_160_columns() {
         insta::assert_snapshot!(page(&fixture::everything(), 160));
+    }
+
+    #[test]
+    fn evidence_of_what_passed_is_shown_where_it_is_asked_for() {
+        let report = fixture::many(2);
+        assert!(!page(&report, 80).contains("tcp-syn red"));
+        let all = Style { evidence: Evidence::All, ..Style::default() };
+        insta::assert_snapshot!(terminal(&report, &all));
+    }
+
+    #[test]
+    fn a_run_of_one_case_shows_its_evidence() {
+        assert!(page(&fixture::many(1), 80).contains("tcp-syn red"));
     }
 
     #[test]

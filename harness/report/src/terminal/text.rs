@@ -6,8 +6,8 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::Colour;
 
-pub(super) const HEADING: Paint = Paint::new().bold();
-pub(super) const QUIET: Paint = Paint::new().dimmed();
+pub(crate) const HEADING: Paint = Paint::new().bold();
+pub(crate) const QUIET: Paint = Paint::new().dimmed();
 const GOOD: Paint = AnsiColor::Green.on_default();
 const BAD: Paint = AnsiColor::Red.on_default().bold();
 const UNSURE: Paint = AnsiColor::Yellow.on_default();
@@ -35,7 +35,7 @@ pub(super) fn outcome(outcome: Outcome) -> Painted {
 }
 
 /// `text` in its paint, where colours are wanted.
-pub(super) fn paint(text: &str, paint: Paint, colour: Colour) -> String {
+pub(crate) fn paint(text: &str, paint: Paint, colour: Colour) -> String {
     match colour {
         Colour::On if !text.is_empty() => format!("{paint}{text}{paint:#}"),
         Colour::On | Colour::Off => text.to_owned(),

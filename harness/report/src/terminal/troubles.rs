@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use scandrill_model::{CaseReport, Finding, RunReport, Skipped, Verdict};
 
+use super::evidence;
 use super::text::{HEADING, QUIET, clean, count, fill, paint, verdict, width, wrap};
 use super::{Colour, Style};
 
@@ -31,6 +32,7 @@ fn case_lines(case: &CaseReport, style: Style) -> Vec<String> {
     for finding in case.findings.iter().filter(|finding| finding.verdict >= Verdict::Fail) {
         lines.extend(finding_lines(finding, style));
     }
+    lines.extend(evidence::of_case(case, style));
     let mut facts = Facts::default();
     facts.extend("problem", &case.problems);
     lines.extend(facts.lines(2, style));
