@@ -74,12 +74,6 @@ pub struct Look {
     pub pale: Vec<String>,
 }
 
-/// Whether there is a browser.
-pub fn is_there() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join("chromium").is_file())
-}
-
 /// A page in a folder of its own.
 pub struct Page {
     folder: TempDir,

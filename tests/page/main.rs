@@ -1,5 +1,6 @@
-//! The report's page in Chromium: it says nothing on the console and asks no network for anything, fits a phone, can be
-//! read by day and by night, and nothing of a scenario becomes a part of it. Pictures are kept in `target/tmp/page`.
+//! Reports in other people's programs. The page in Chromium: it says nothing on the console and asks no network for anything, fits a phone, can be
+//! read by day and by night, and nothing of a scenario becomes a part of it. Pictures are kept in `target/tmp/page`. Captures
+//! in tshark: it reads all of them, and the verdicts are at their packets.
 
 #[path = "../cli/binary.rs"]
 #[expect(dead_code, reason = "no word of a report is compared here")]
@@ -8,12 +9,14 @@ mod browser;
 #[path = "../../harness/report/src/fixture/mod.rs"]
 #[expect(dead_code, reason = "the other reports are for other tests")]
 mod fixture;
+mod shark;
 
 use std::fs;
 use std::process::ExitCode;
 
 use browser::{Light, Look, Page, Sight, Window};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use scandrill_lab::machine;
 use scandrill_model::RunReport;
 use scandrill_report::{Place, html};
 
@@ -30,15 +33,25 @@ fn main() -> ExitCode {
     trials.push(trial("a real run", move || real_run(&windows)));
     trials.push(trial("nothing of a scenario becomes a part of the page", hostile));
     trials.push(trial("what a page asks a network for is seen", control));
+    trials.extend(shark::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn trial(name: impl Into<String>, test: impl Fn() -> Result<(), Failed> + Send + 'static) -> Trial {
+    needing("chromium", name, test)
+}
+
+/// A test that is ignored, by that name, where a program is missing; with `SCANDRILL_STRICT=1` it fails.
+fn needing(
+    program: &'static str,
+    name: impl Into<String>,
+    test: impl Fn() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
     Trial::ignorable_test(name, move || {
-        if browser::is_there() {
+        if machine::find_program(program).is_some() {
             return test().map(|()| Completion::Completed);
         }
-        let missing = "needs the program `chromium`: apt-get install chromium";
+        let missing = format!("needs the program `{program}`: ./setup.sh tests");
         if std::env::var("SCANDRILL_STRICT").is_ok_and(|value| value == "1") {
             return Err(missing.into());
         }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines, unpacked};
+use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines, unpacked, with_comments};
 use scandrill_model::{
     CaseReport, ClaimReport, Environment, Event, Millis, Need, Outcome, RunReport, Verdict, What,
 };
 
 use crate::bad_file::BadFile;
 use crate::case::Case;
+use crate::oracle::marks::comments;
 use crate::oracle::{Judgement, judge, package_of};
 use crate::plan::{Plan, plan};
 use crate::run::Job;
@@ -142,6 +143,7 @@ pub fn run_case(planned: &Planned, options: &RunOptions) -> Judgement {
     let mut judgement = judge(plan, events);
     judgement.report.repeat.clone_from(&planned.repeat);
     judgement.report.captures = settle_captures(&folder, judgement.report.verdict, options);
+    comment_on(plan, &mut judgement.report);
     if !options.keep_events {
         judgement.report.events.clear();
     }
@@ -229,6 +231,23 @@ fn settle_captures(folder: &Path, verdict: Verdict, options: &RunOptions) -> Vec
     // What is not kept may not have been made at all.
     drop(std::fs::remove_dir_all(folder));
     Vec::new()
+}
+
+/// Puts into the captures that were kept what their packets came to. Captures without it are as good a witness.
+fn comment_on(plan: &Plan, report: &mut CaseReport) {
+    if report.captures.is_empty() {
+        return;
+    }
+    let comments = comments(plan, report);
+    for path in report.captures.clone() {
+        let said = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|file| {
+            let file = with_comments(&file, &comments).ok_or("it is no capture that a lab wrote")?;
+            std::fs::write(&path, file).map_err(|error| error.to_string())
+        });
+        if let Err(error) = said {
+            report.notes.push(format!("{path} has no verdicts in it: {error}"));
+        }
+    }
 }
 
 fn report(

@@ -1,5 +1,5 @@
 //! Captures as a pcapng file (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html>): one interface
-//! block for each end of a link, nanosecond stamps, comments. Opens in Wireshark.
+//! block for each end of a link, nanosecond stamps. Opens in Wireshark. Comments come later.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -7,38 +7,28 @@ use std::io::{BufWriter, Write};
 use crate::capture::{Captured, CapturedPacket};
 use crate::error::{During, LabError};
 
-const SECTION_HEADER: u32 = 0x0A0D_0D0A;
-const INTERFACE_DESCRIPTION: u32 = 1;
-const ENHANCED_PACKET: u32 = 6;
-const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
+pub(crate) const SECTION_HEADER: u32 = 0x0A0D_0D0A;
+pub(crate) const INTERFACE_DESCRIPTION: u32 = 1;
+pub(crate) const ENHANCED_PACKET: u32 = 6;
+pub(crate) const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u16 = 1;
 
-const OPT_COMMENT: u16 = 1;
-const IF_NAME: u16 = 2;
+pub(crate) const OPT_COMMENT: u16 = 1;
+pub(crate) const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const EPB_FLAGS: u16 = 2;
 /// Bits 0 and 1 of `epb_flags`.
 const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
-/// Writes all packets of all captures in the order of time, with what `comment` says of each.
-pub fn write_pcapng(
-    file: File,
-    captures: &[Captured],
-    comment: &dyn Fn(&CapturedPacket) -> Option<String>,
-) -> Result<(), LabError> {
+/// Writes all packets of all captures in the order of time.
+pub fn write_pcapng(file: File, captures: &[Captured]) -> Result<(), LabError> {
     let mut out = BufWriter::new(file);
-    write(&mut out, captures, comment)
-        .and_then(|()| out.flush())
-        .during(|| "write the capture file".to_owned())
+    write(&mut out, captures).and_then(|()| out.flush()).during(|| "write the capture file".to_owned())
 }
 
-fn write(
-    out: &mut impl Write,
-    captures: &[Captured],
-    comment: &dyn Fn(&CapturedPacket) -> Option<String>,
-) -> std::io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, captures: &[Captured]) -> std::io::Result<()> {
     block(out, SECTION_HEADER, &section_header())?;
     for captured in captures {
         block(out, INTERFACE_DESCRIPTION, &interface_description(captured))?;
@@ -49,13 +39,13 @@ fn write(
         .collect();
     packets.sort_by_key(|(_, packet)| packet.at);
     for (interface, packet) in packets {
-        block(out, ENHANCED_PACKET, &enhanced_packet(interface, packet, comment(packet)))?;
+        block(out, ENHANCED_PACKET, &enhanced_packet(interface, packet))?;
     }
     Ok(())
 }
 
 /// Type, length, body, length again.
-fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> std::io::Result<()> {
+pub(crate) fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> std::io::Result<()> {
     let length = u32::try_from(body.len() + 12).unwrap_or(u32::MAX).to_le_bytes();
     out.write_all(&kind.to_le_bytes())?;
     out.write_all(&length)?;
@@ -81,7 +71,7 @@ fn interface_description(captured: &Captured) -> Vec<u8> {
     body
 }
 
-fn enhanced_packet(interface: u32, packet: &CapturedPacket, comment: Option<String>) -> Vec<u8> {
+fn enhanced_packet(interface: u32, packet: &CapturedPacket) -> Vec<u8> {
     let [high, low] =
         [packet.at.0 >> 32, packet.at.0 & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or(0));
     let kept = u32::try_from(packet.bytes.len()).unwrap_or(0);
@@ -93,14 +83,11 @@ fn enhanced_packet(interface: u32, packet: &CapturedPacket, comment: Option<Stri
     pad(&mut body);
     let direction = if packet.outgoing { OUTBOUND } else { INBOUND };
     option(&mut body, EPB_FLAGS, &direction.to_le_bytes());
-    if let Some(comment) = comment {
-        option(&mut body, OPT_COMMENT, comment.as_bytes());
-    }
     option(&mut body, 0, &[]);
     body
 }
 
-fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+pub(crate) fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
     // A longer comment is cut: the format has no room for it.
     let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
     body.extend(code.to_le_bytes());
@@ -148,12 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_all_interfaces_are_in_the_order_of_time_with_their_comments() {
+    fn packets_of_all_interfaces_are_in_the_order_of_time() {
         let captures =
             [captured("red", &[5_000_000_001, 20_000_000_000]), captured("target", &[9_000_000_000])];
-        let comment = |packet: &CapturedPacket| packet.outgoing.then(|| "probe of tcp/22".to_owned());
         let mut file = Vec::new();
-        write(&mut file, &captures, &comment).unwrap();
+        write(&mut file, &captures).unwrap();
         let blocks = blocks(&file);
         let kinds: Vec<u32> = blocks.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [SECTION_HEADER, 1, 1, 6, 6, 6]);
@@ -165,15 +151,13 @@ mod tests {
         assert_eq!(stamps, [(0, 5_000_000_001), (1, 9_000_000_000), (0, 20_000_000_000)]);
         for (_, body) in &blocks[3..] {
             assert_eq!((number(body, 12), number(body, 16)), (63, 1_500));
-            let commented = body.windows(15).any(|words| words == b"probe of tcp/22");
-            assert_eq!(commented, number(body, 0) == 0);
         }
     }
 
     #[test]
-    fn a_comment_that_is_too_long_does_not_break_the_file() {
-        let mut file = Vec::new();
-        write(&mut file, &[captured("red", &[1])], &|_| Some("x".repeat(100_000))).unwrap();
-        assert_eq!(blocks(&file).len(), 3);
+    fn an_option_that_is_too_long_is_cut() {
+        let mut body = Vec::new();
+        option(&mut body, OPT_COMMENT, &vec![b'x'; 100_000]);
+        assert_eq!(body.len(), 4 + 65_536);
     }
 }

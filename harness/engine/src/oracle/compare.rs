@@ -51,6 +51,29 @@ fn took(view: &ScanView<'_>, bound: TimeBound) -> Finding {
     view.finding(format!("{}, time", view.technique), bound.to_string(), observed, verdict)
 }
 
+/// Ports that read as nothing that is expected of them, each with what is.
+pub fn wrong(view: &ScanView<'_>, expect: &RedExpectation) -> Vec<(PortSet, String)> {
+    let of = |ports: &PortSet, allowed: &Allowed| match allowed {
+        Allowed::States(states) => not_among(view, ports, states),
+        Allowed::Silent => speaking(view, ports),
+    };
+    let mut all: Vec<(PortSet, String)> = expect
+        .states
+        .iter()
+        .map(|(ports, allowed)| (of(&ports.intersection(view.ports), allowed), allowed.to_string()))
+        .collect();
+    let named: PortSet = expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
+    let rest = view.ports.without(&named);
+    if let Some(allowed) = &expect.rest {
+        let wrong = match expect.answered {
+            Some(_) => misread_unanswered(view, &rest, allowed),
+            None => of(&rest, allowed),
+        };
+        all.push((wrong, allowed.to_string()));
+    }
+    all
+}
+
 fn each(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
     match allowed {
         Allowed::States(allowed) => states(view, ports, allowed),
@@ -60,10 +83,7 @@ fn each(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
 
 /// None of `ports` may give an answer that the scanner hears: both witnesses must say so. Why it is silent is not asked.
 fn silent(view: &ScanView<'_>, ports: &PortSet) -> Finding {
-    let answered = if view.answers_to.is_some() { PortSet::default() } else { view.answered() };
-    let nothing = state_of(view.technique, None);
-    let speaks = |port: &u16| answered.contains(*port) || view.states.get(port).copied() != Some(nothing);
-    let wrong: PortSet = ports.iter().filter(speaks).collect();
+    let wrong = speaking(view, ports);
     let expected = Allowed::Silent.to_string();
     if !wrong.is_empty() {
         return misread(view, view.subject(ports), expected, &wrong, ports);
@@ -72,10 +92,21 @@ fn silent(view: &ScanView<'_>, ports: &PortSet) -> Finding {
     view.finding(view.subject(ports), expected, observed, Verdict::Pass)
 }
 
+fn speaking(view: &ScanView<'_>, ports: &PortSet) -> PortSet {
+    let answered = if view.answers_to.is_some() { PortSet::default() } else { view.answered() };
+    let nothing = state_of(view.technique, None);
+    let speaks = |port: &u16| answered.contains(*port) || view.states.get(port).copied() != Some(nothing);
+    ports.iter().filter(speaks).collect()
+}
+
+fn not_among(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> PortSet {
+    let wrong = |port: &u16| !view.states.get(port).is_some_and(|state| allowed.contains(*state));
+    ports.iter().filter(wrong).collect()
+}
+
 /// Each of `ports` must read as one of `allowed`.
 fn states(view: &ScanView<'_>, ports: &PortSet, allowed: &StateSet) -> Finding {
-    let wrong = |port: &u16| !view.states.get(port).is_some_and(|state| allowed.contains(*state));
-    let wrong: PortSet = ports.iter().filter(wrong).collect();
+    let wrong = not_among(view, ports, allowed);
     let subject = view.subject(ports);
     if !wrong.is_empty() {
         return misread(view, subject, allowed.to_string(), &wrong, ports);
@@ -105,6 +136,19 @@ fn misread(
 /// Beside a count of answers, `rest` speaks of the ports that gave none; the others must read as they do without
 /// a defense, or as `rest` allows (a refusal is an answer too).
 fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> Finding {
+    let wrong = misread_unanswered(view, ports, allowed);
+    let subject = format!("{}, ports that gave no answer", view.technique);
+    let silent = ports.without(&view.answered());
+    if !wrong.is_empty() {
+        return misread(view, subject, allowed.to_string(), &wrong, ports);
+    }
+    let proven = format!("{} of {} ports gave no answer", silent.len(), ports.len());
+    let unproven = if *allowed == Allowed::Silent { None } else { unproven(view, &silent) };
+    let (observed, verdict) = unproven.map_or((proven, Verdict::Pass), |why| (why, Verdict::Error));
+    view.finding(subject, allowed.to_string(), observed, verdict)
+}
+
+fn misread_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed) -> PortSet {
     let answered = view.answered();
     let may_read = |state: PortState| match allowed {
         Allowed::States(states) => states.contains(state),
@@ -115,20 +159,11 @@ fn states_of_unanswered(view: &ScanView<'_>, ports: &PortSet, allowed: &Allowed)
         let natural = if view.served.contains(port) { PortState::Open } else { PortState::Closed };
         state == Some(natural) || state == Some(PortState::Unfiltered)
     };
-    let wrong: PortSet = ports
+    ports
         .iter()
         .filter(|port| !view.states.get(port).is_some_and(|state| may_read(*state)))
         .filter(|&port| !(answered.contains(port) && true_state(port)))
-        .collect();
-    let subject = format!("{}, ports that gave no answer", view.technique);
-    let silent = ports.without(&answered);
-    if !wrong.is_empty() {
-        return misread(view, subject, allowed.to_string(), &wrong, ports);
-    }
-    let proven = format!("{} of {} ports gave no answer", silent.len(), ports.len());
-    let unproven = if *allowed == Allowed::Silent { None } else { unproven(view, &silent) };
-    let (observed, verdict) = unproven.map_or((proven, Verdict::Pass), |why| (why, Verdict::Error));
-    view.finding(subject, allowed.to_string(), observed, verdict)
+        .collect()
 }
 
 /// Silence shows something only where the undefended target answered, or is silent by nature.

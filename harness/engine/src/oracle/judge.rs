@@ -243,7 +243,8 @@ fn missing_steps(plan: &Plan, seen: &Observations) -> Vec<String> {
     missing
 }
 
-fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<ScanView<'a>> {
+/// What both witnesses saw of one scan; `None` where one of them saw none.
+pub fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Option<ScanView<'a>> {
     let scan = seen.scans.get(&red.name)?;
     let technique = red.scan.technique;
     let result = scan.result.as_ref()?;

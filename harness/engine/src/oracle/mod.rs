@@ -5,6 +5,7 @@ mod exchange;
 pub mod facts;
 pub mod judge;
 mod load;
+pub mod marks;
 pub mod observations;
 mod operator;
 mod view;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use ipnet::IpNet;
-use scandrill_lab::{Capture, Captured, CapturedPacket, Kind, Lab, create_in, decode, write_pcapng};
+use scandrill_lab::{Capture, Captured, Lab, create_in, write_pcapng};
 use scandrill_model::What;
 
 use super::Window;
@@ -140,18 +140,6 @@ impl Seen {
     /// Writes `capture.pcapng` into a directory of the runner's.
     pub fn keep(&self, directory: &OwnedFd) -> Result<(), Trouble> {
         let file: File = create_in(directory, "capture.pcapng").trouble("making the capture file")?;
-        write_pcapng(file, &self.captured, &comment).trouble("writing the capture file")
+        write_pcapng(file, &self.captured).trouble("writing the capture file")
     }
-}
-
-/// What a packet is, for whoever opens the file.
-fn comment(packet: &CapturedPacket) -> Option<String> {
-    let decoded = decode(packet)?;
-    let way = if packet.outgoing { "sent" } else { "received" };
-    if let Kind::Unreachable { what, quoted } = decoded.kind {
-        let (source, destination) = (quoted.source, quoted.destination);
-        return Some(format!("{way}: unreachable ({what:?}) about {source} to {destination}"));
-    }
-    let Kind::Tcp { flags, .. } = decoded.kind else { return None };
-    Some(format!("{way}: tcp {flags:?}"))
 }
