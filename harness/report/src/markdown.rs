@@ -10,6 +10,8 @@ use crate::terminal::{count, seconds, skipped};
 
 /// Cases that are told with their evidence; a job's page may hold a megabyte, and a reader less.
 const TOLD: usize = 20;
+/// How many sources' bans are told of one case.
+const BANS: usize = 3;
 /// How many of the longest cases are named.
 const SLOWEST: usize = 5;
 
@@ -82,7 +84,7 @@ fn trouble(text: &mut String, case: &CaseReport) -> Written {
         let rule = cause.decided_by.as_ref().map_or("no rule", |rule| rule.rule.as_str());
         writeln!(text, "  - {} {}, by {}", code(&cause.packet), escape(&cause.fate), code(rule))?;
     }
-    for line in case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned) {
+    for line in case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned).take(BANS) {
         writeln!(text, "  - {}: {}", escape(&line.actor), escape(&ban::told(line)))?;
     }
     writeln!(text, "  - {}", code(&case.repeat))

@@ -7,12 +7,15 @@ use super::micros;
 use super::plot::{bin, is_later, plot};
 use crate::ban::after_start;
 
+/// How many sources of a case have a drawing; a scan from hundreds of them tells of the others in a sentence each.
+const DRAWN: usize = 8;
+
 /// Each source's time line; nothing where none was seen.
 pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
     html! {
         @if !lines.is_empty() {
             h3 { "Time line" }
-            @for line in lines {
+            @for line in lines.iter().take(DRAWN) {
                 figure {
                     figcaption {
                         b { (line.actor) } " from " (line.source) ": " (told(line))
@@ -29,6 +32,13 @@ pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
                         }
                     }
                     (marks(line, failed))
+                }
+            }
+            @if lines.len() > DRAWN {
+                ul.plain {
+                    @for line in &lines[DRAWN..] {
+                        li { b { (line.actor) } " from " (line.source) ": " (told(line)) }
+                    }
                 }
             }
         }

@@ -1,15 +1,19 @@
-//! What a verdict rests on, where there is little room: technique × port group in coloured cells, and each ban in two lines.
+//! What a verdict rests on, where there is little room: technique × port group in coloured cells, each ban in two
+//! lines, clients that were banned, and the rules that decided.
 
 use anstyle::{AnsiColor, Style as Paint};
-use scandrill_model::{BanOutcome, CaseReport, MatrixRow, ProbeBin, RunReport, TimeLine, Verdict};
+use scandrill_model::{BanOutcome, CaseReport, MatrixRow, ProbeBin, RuleAt, RunReport, TimeLine, Verdict};
 
 use super::text::{HEADING, QUIET, clean, fill, left, paint, width, wrap};
+use super::troubles::LABEL;
 use super::{Evidence, Style};
 use crate::ban;
 use crate::matrix::{Matrix, Read};
 use crate::words::micros;
 
 const GAP: &str = "  ";
+/// How many of a kind are told of one case; its page and its JSON have all.
+const FEW: usize = 3;
 // Cells are filled with colour, whatever the terminal's own ground is.
 const LEAK: Paint = AnsiColor::Red.on_default().invert().bold();
 const MUTE: Paint = AnsiColor::Green.on_default().invert();
@@ -28,13 +32,46 @@ pub(super) fn lines(report: &RunReport, style: Style) -> Vec<String> {
     titled.collect::<Vec<_>>().join(&String::new())
 }
 
-/// What red read in one case, and when bans landed; nothing where nothing is.
+/// What red read in one case, when bans landed, whom they hurt and why; nothing where nothing is known.
 pub(super) fn of_case(case: &CaseReport, style: Style) -> Vec<String> {
     let mut lines = matrix(&case.matrix, style);
-    for line in case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned) {
-        lines.extend(time_line(line, style));
+    let bans = case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned);
+    lines.extend(some(bans, "bans", style, time_line));
+    let hurt = case.collateral.iter().filter_map(|client| Some((client, client.banned.as_ref()?)));
+    lines.extend(some(hurt, "banned clients", style, |(client, by), style| {
+        let rule = by.rule.as_ref().map(|rule| format!(", by {}", in_its_words(rule)));
+        let text = format!("{}, a client: {}{}", client.actor, by.evidence, rule.unwrap_or_default());
+        labelled("hurt", &text, style)
+    }));
+    lines.extend(some(case.causes.iter(), "packets", style, |cause, style| {
+        let rule = cause.decided_by.as_ref().map_or_else(|| "no rule".to_owned(), in_its_words);
+        labelled("why", &format!("{}: {}, by {rule}", cause.packet, cause.fate), style)
+    }));
+    lines
+}
+
+/// The first few of many, and how many more there are.
+fn some<T>(
+    items: impl Iterator<Item = T>,
+    what: &str,
+    style: Style,
+    told: impl Fn(T, Style) -> Vec<String>,
+) -> Vec<String> {
+    let mut items = items.into_iter();
+    let mut lines: Vec<String> = items.by_ref().take(FEW).flat_map(|item| told(item, style)).collect();
+    match items.count() {
+        0 => {}
+        more => lines.extend(labelled("", &format!("and {more} more {what}"), style)),
     }
     lines
+}
+
+/// `portscan.rules:6: -A INPUT ... -j DROP`.
+fn in_its_words(rule: &RuleAt) -> String {
+    match (&rule.file, rule.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}: {}", rule.rule),
+        (_, _) => rule.rule.clone(),
+    }
 }
 
 /// Rows of techniques below their groups of ports, in as many bands as the width asks for.
@@ -121,7 +158,7 @@ fn time_line(line: &TimeLine, style: Style) -> Vec<String> {
     let each = line.probes.get(1).map_or(0, |second| second.from_us.saturating_sub(first.from_us));
     let strip: String = line.probes.iter().map(sign).collect();
     let end = if each == 0 { String::new() } else { micros(last.from_us + each) };
-    let room = style.columns().saturating_sub("  probes  ".len() + end.len() + GAP.len());
+    let room = style.columns().saturating_sub((GAP.len() + LABEL + GAP.len()) + end.len() + GAP.len());
     let strip: String = strip.chars().take(room).collect();
     lines.extend(labelled("probes", &format!("{strip}{GAP}{end}"), style));
     lines
@@ -137,11 +174,34 @@ fn sign(bin: &ProbeBin) -> char {
 }
 
 fn labelled(label: &str, text: &str, style: Style) -> Vec<String> {
-    let indent = "  probes".len() + GAP.len();
+    let indent = GAP.len() + LABEL + GAP.len();
     let rows = wrap(text, style.columns().saturating_sub(indent));
     let line = |(row, text): (usize, &String)| {
         let label = if row == 0 { label } else { "" };
-        format!("  {}{}{GAP}{text}", paint(label, QUIET, style.colour), fill(label, "probes".len()))
+        format!("  {}{}{GAP}{text}", paint(label, QUIET, style.colour), fill(label, LABEL))
     };
     rows.iter().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn of_many_sources_a_few_are_told_and_the_others_counted() {
+        let mut case = fixture::many(1).cases.remove(0);
+        let line = case.time_lines[0].clone();
+        case.time_lines = vec![line; 200];
+        let lines = of_case(&case, Style::default());
+        assert_eq!(lines.iter().filter(|line| line.contains("red from")).count(), FEW);
+        assert!(lines.iter().any(|line| line.trim() == "and 197 more bans"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_source_that_nothing_banned_is_not_worth_a_line() {
+        let mut case = fixture::many(1).cases.remove(0);
+        case.time_lines.iter_mut().for_each(|line| line.outcome = BanOutcome::NotBanned);
+        assert!(!of_case(&case, Style::default()).iter().any(|line| line.contains("ban ")));
+    }
 }

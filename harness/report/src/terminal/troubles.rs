@@ -9,7 +9,7 @@ use super::text::{HEADING, QUIET, clean, count, fill, paint, verdict, width, wra
 use super::{Colour, Style};
 
 /// Columns that every label takes at least, so that a block's labels are aligned.
-const LABEL: usize = "capture".len();
+pub(super) const LABEL: usize = "capture".len();
 /// How many skipped cases are named one by one.
 const NAMED: usize = 4;
 
