@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use browser::{Light, Look, Page, Sight, Window};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scandrill_lab::machine;
-use scandrill_model::RunReport;
-use scandrill_report::{Place, html};
+use scandrill_model::{RunReport, Verdict};
+use scandrill_report::{Place, compare, html};
 
 const DESKTOP: Window = Window { width: 1280, height: 2400, light: Light::Day };
 const NIGHT: Window = Window { light: Light::Night, ..DESKTOP };
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         trials.push(trial(format!("everything on a {name}"), move || everything(window, name)));
     }
     trials.push(trial("a real run", move || real_run(&windows)));
+    trials.push(trial("two runs beside each other", move || compared(&windows)));
     trials.push(trial("nothing of a scenario becomes a part of the page", hostile));
     trials.push(trial("what a page asks a network for is seen", control));
     trials.extend(shark::trials());
@@ -90,6 +91,20 @@ fn real_run(windows: &[(&str, Window)]) -> Result<(), Failed> {
         .try_for_each(|(name, window)| sound(&page, *window, "tcp-syn", &format!("run {name}")).map(drop))
 }
 
+fn compared(windows: &[(&str, Window)]) -> Result<(), Failed> {
+    let old = fixture::everything();
+    let mut new = fixture::hostile(ATTACK);
+    for (before, now) in old.cases.iter().zip(&mut new.cases) {
+        now.name.clone_from(&before.name);
+        now.verdict = Verdict::Fail;
+    }
+    let page = Page::new(&compare::html(&compare::compare(&old, &new)))?;
+    windows.iter().try_for_each(|(name, window)| {
+        let sight = sound(&page, *window, "", &format!("compared {name}"))?;
+        same("scripts", sight.seen.scripts, 1)
+    })
+}
+
 fn page(report: &RunReport) -> Result<Page, Failed> {
     Page::new(&html(report, Place::default()))
 }
@@ -126,6 +141,9 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, observed: T, expected: T) ->
         Err(format!("{what}: expected {expected:?}, observed {observed:?}").into())
     }
 }
+
+/// What ends a script or a style, and would ask a network.
+const ATTACK: &str = "</script></style><img src=http://198.18.0.99/x onerror=alert(1)>\"'";
 
 /// Every text of a report is an attack at once.
 fn hostile() -> Result<(), Failed> {

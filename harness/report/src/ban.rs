@@ -2,7 +2,10 @@
 
 use scandrill_model::{BanOutcome, Mark, Milestone, Sessions, TimeLine};
 
-use crate::words::{micros, thousands};
+use crate::words::{micros, ports, thousands};
+
+/// Letters that a sentence has for ports.
+pub const PORTS: usize = 60;
 
 /// When, in microseconds after the first probe.
 pub fn after_start(line: &TimeLine, mark: &Mark) -> u64 {
@@ -43,7 +46,8 @@ fn leaked(line: &TimeLine) -> String {
         _ => {
             let noun = if line.ports_leaked.len() == 1 { "port" } else { "ports" };
             let answers = if line.probes_leaked == 1 { "answer" } else { "answers" };
-            format!("leaked {noun} {} by {} {answers}", line.ports_leaked, thousands(line.probes_leaked))
+            let leaked = ports(&line.ports_leaked, PORTS);
+            format!("leaked {noun} {leaked} by {} {answers}", thousands(line.probes_leaked))
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use scandrill_model::{MatrixRow, PortSet, PortState};
 
+use crate::words;
+
 /// The longest name of a group.
 const NAME: usize = 24;
 
@@ -77,17 +79,12 @@ fn overlay(groups: Vec<PortSet>, ports: &PortSet) -> Vec<PortSet> {
 
 impl Group {
     fn of(ports: &PortSet) -> Self {
-        let whole = ports.to_string();
-        let mut name = whole.clone();
-        if whole.len() > NAME {
-            name.truncate(whole[..NAME].rfind(',').unwrap_or(NAME));
-            name.push_str(",...");
-        }
+        let name = words::ports(ports, NAME);
         let size = match ports.len() {
             1 => String::new(),
             many => format!("{many} ports"),
         };
-        if whole == "0" {
+        if name == "0" {
             return Self { name: "host".to_owned(), size: String::new() };
         }
         Self { name, size }

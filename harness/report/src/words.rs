@@ -1,5 +1,7 @@
 //! Numbers and lengths of time as people read them, for every kind of report.
 
+use scandrill_model::PortSet;
+
 /// A length of time in microseconds, with three digits that matter.
 pub fn micros(us: u64) -> String {
     match us {
@@ -26,6 +28,16 @@ fn scaled(us: u64, unit: u64, name: &str) -> String {
     } else {
         format!("{whole}.{tenths:0width$} {name}", width = digits as usize)
     }
+}
+
+/// Ports in nmap's words; where these are longer than `max`, the first of them.
+pub fn ports(ports: &PortSet, max: usize) -> String {
+    let mut text = ports.to_string();
+    if text.len() > max {
+        text.truncate(text[..max].rfind(',').unwrap_or(max));
+        text.push_str(",...");
+    }
+    text
 }
 
 /// `1,234,567`.

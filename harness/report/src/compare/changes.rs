@@ -7,7 +7,8 @@ use scandrill_model::{
 };
 
 use super::{Change, Way};
-use crate::words::{micros, percent, thousands};
+use crate::ban::PORTS;
+use crate::words::{self, micros, percent, thousands};
 
 /// Times of two runs differ by what else the machine does: a time that is not twice the other is the same...
 const TIMES: u64 = 2;
@@ -106,7 +107,8 @@ fn leaked(case: &CaseReport) -> BTreeMap<&str, PortSet> {
 }
 
 fn ports(ports: &PortSet) -> String {
-    if ports.is_empty() { "none".to_owned() } else { format!("{} ({ports})", thousands(ports.len() as u64)) }
+    let number = thousands(ports.len() as u64);
+    if ports.is_empty() { "none".to_owned() } else { format!("{number} ({})", words::ports(ports, PORTS)) }
 }
 
 fn bans(case: &CaseReport) -> BTreeMap<(&str, String), &TimeLine> {

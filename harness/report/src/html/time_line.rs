@@ -5,10 +5,14 @@ use scandrill_model::{Clock, Mark, Milestone, TimeLine, Witness};
 
 use super::micros;
 use super::plot::{bin, is_later, plot};
-use crate::ban::after_start;
+use crate::ban::{PORTS, after_start};
+use crate::words::ports;
 
 /// How many sources of a case have a drawing; a scan from hundreds of them tells of the others in a sentence each.
 const DRAWN: usize = 8;
+
+/// Letters of the longest list of ports; a scan of all of them may leak tens of thousands apart from one another.
+const LEAKED: usize = 4_000;
 
 /// Each source's time line; nothing where none was seen.
 pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
@@ -31,6 +35,7 @@ pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
                             }
                         }
                     }
+                    (leaked(line))
                     (marks(line, failed))
                 }
             }
@@ -40,6 +45,19 @@ pub fn figures(lines: &[TimeLine], failed: bool) -> Markup {
                         li { b { (line.actor) } " from " (line.source) ": " (told(line)) }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Ports that leaked, where the sentence has no room for all of them.
+fn leaked(line: &TimeLine) -> Markup {
+    let all = ports(&line.ports_leaked, LEAKED);
+    html! {
+        @if all.len() > PORTS {
+            details {
+                summary.quiet { "All " (line.ports_leaked.len()) " ports that leaked" }
+                p { code { (all) } }
             }
         }
     }

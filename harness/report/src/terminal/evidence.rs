@@ -84,6 +84,9 @@ fn matrix(rows: &[MatrixRow], style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     for band in &columns.bands {
         for head in [&columns.ports, &columns.sizes] {
+            if band.iter().all(|at| head[*at].is_empty()) {
+                continue;
+            }
             let cells: Vec<String> = band.iter().map(|at| left(&head[*at], columns.widths[*at])).collect();
             let line = format!("  {:label$}{GAP}{}", "", cells.join(GAP));
             lines.push(paint(line.trim_end(), QUIET, style.colour));
