@@ -135,7 +135,7 @@ impl Page {
     fn browse(&self, window: Window, wanted: &[&str], name: &str) -> Result<Output, Failed> {
         let profile = tempfile::tempdir_in(self.folder.path())?;
         let out = Command::new("timeout")
-            .args(["60", "unshare", "--map-root-user", "--net", "chromium", "--headless", "--no-sandbox"])
+            .args(["120", "unshare", "--map-root-user", "--net", "chromium", "--headless", "--no-sandbox"])
             .args(["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"])
             .args([
                 "--disable-component-update",

@@ -10,6 +10,9 @@ use super::observations::Observations;
 use super::view::ScanView;
 use crate::plan::{Plan, RedPlan};
 
+/// Ports that are told one by one; of a scan of all ports that went wrong, the verdict itself says enough.
+const PORTS_MAX: usize = 1_000;
+
 /// Comments on the captures of a judged case, whose report still holds its events.
 pub fn comments(plan: &Plan, report: &CaseReport) -> Comments {
     let seen = Observations::of(&report.events);
@@ -55,7 +58,7 @@ fn of_scan(plan: &Plan, red: &RedPlan, view: &ScanView<'_>, comments: &mut Comme
 
 /// The probe that was answered, or the last one that was not; and the answer.
 fn each_wrong(view: &ScanView<'_>, ports: &PortSet, expected: &str, say: &mut dyn FnMut(Stamp, String)) {
-    for port in ports.iter() {
+    for port in ports.iter().take(PORTS_MAX) {
         let (Some(cell), Some(read)) = (view.cells.get(&port), view.states.get(&port)) else { continue };
         let verdict = format!("fail: port {port}: expected {expected}, read {read}");
         let answered = cell.reply.map(|(at, _)| at);
