@@ -23,7 +23,8 @@ pub fn told(line: &TimeLine) -> String {
     format!("{}; {}{sessions}", outcome(line), leaked(line))
 }
 
-fn outcome(line: &TimeLine) -> String {
+/// When it was banned and let in again.
+pub fn outcome(line: &TimeLine) -> String {
     match (line.outcome, line.time_to_ban_us) {
         (BanOutcome::NotBanned, _) => "never banned".to_owned(),
         (BanOutcome::DecidedNotEnforced, _) => "a ban was decided and never enforced".to_owned(),

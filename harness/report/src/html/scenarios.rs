@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use scandrill_model::{CaseReport, RunReport, Verdict};
+use scandrill_model::{BanOutcome, CaseReport, RunReport, Verdict};
 
-use super::{Page, case, verdict};
+use super::{Page, case, time_line, verdict};
 use crate::terminal::{by_note, count, scenarios, seconds, skipped as by_need};
 
 /// How many cases that did not pass are open; a page with more of them is looked through by their titles.
@@ -104,6 +104,14 @@ pub fn notes(report: &RunReport) -> Markup {
 /// The line of a folded case.
 pub fn title(case: &CaseReport) -> Markup {
     html! {
-        summary { (verdict(case.verdict)) " " span.name { (case.name) } " " span.quiet { (seconds(case.took)) } }
+        summary {
+            (verdict(case.verdict)) " " span.name { (case.name) } " "
+            span.quiet {
+                (seconds(case.took))
+                @if let [line] = case.time_lines.as_slice() {
+                    @if line.outcome != BanOutcome::NotBanned { ", " (line.actor) ": " (time_line::outcome(line)) }
+                }
+            }
+        }
     }
 }

@@ -65,6 +65,7 @@ fn tiles(report: &RunReport) -> Markup {
     let tiles = [
         any(!report.claims.is_empty(), claims(Outcome::Held), "claims held"),
         any(!report.claims.is_empty(), claims(Outcome::Refuted), "claims refuted"),
+        any(report.cases.iter().any(|case| !case.matrix.is_empty()), leaks(report), "scans told too much"),
         any(report.cases.iter().any(|case| !case.time_lines.is_empty()), bans(report), "sources banned"),
         any(report.cases.iter().any(|case| !case.collateral.is_empty()), banned().count(), "clients banned"),
         any(lines > 0, idle, "rules never matched"),
@@ -78,6 +79,11 @@ fn tiles(report: &RunReport) -> Markup {
             }
         }
     }
+}
+
+fn leaks(report: &RunReport) -> usize {
+    let rows = report.cases.iter().flat_map(|case| &case.matrix);
+    rows.filter(|row| row.cells.iter().any(|cell| cell.leaked)).count()
 }
 
 fn bans(report: &RunReport) -> usize {

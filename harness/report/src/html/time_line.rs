@@ -68,6 +68,11 @@ pub fn told(line: &TimeLine) -> String {
     crate::ban::told(line).replace(" us", " \u{b5}s")
 }
 
+/// When it was banned and let in again.
+pub fn outcome(line: &TimeLine) -> String {
+    crate::ban::outcome(line).replace(" us", " \u{b5}s")
+}
+
 /// Every point in time with its witness: a table where it is looked at, a fold where all went well.
 fn marks(line: &TimeLine, failed: bool) -> Markup {
     let table = html! {
