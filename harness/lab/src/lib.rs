@@ -71,6 +71,6 @@ pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use standin::LoggingRule;
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
-pub use watch::{Heard, KernelLog, NflogReader, kernel_line};
+pub use watch::{Decided, Decisions, Heard, KernelLog, NflogReader, kernel_line};
 pub use words::in_words;
 pub use zombie::zombie_steps;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
+use crate::evidence::Mark;
 use crate::scan::{CellFacts, ScanResult};
 use crate::state::{PortState, Reason};
 use crate::step::Need;
@@ -192,6 +193,13 @@ pub enum What {
         actor: String,
         /// What was seen.
         check: BanCheck,
+    },
+    /// Somebody saw a point of a source's time line.
+    Marked {
+        /// The source.
+        source: IpAddr,
+        /// What was seen, by whom and when.
+        mark: Mark,
     },
     /// A capture ended.
     Captured {

@@ -1,6 +1,7 @@
 //! One expectation beside what was seen: each comparison is a finding with its witnesses.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use scandrill_model::{
     Allowed, BanCheck, BanExpectation, Bound, Finding, GreenExpectation, Millis, PortSet, PortState, Reading,
@@ -285,12 +286,28 @@ fn look_in_words(check: &BanCheck) -> String {
     format!("{when}, tcp/{} reads {own} to the source and {fresh} to a fresh one", check.port)
 }
 
-/// Every probe in the order of the wire, and whether it is the one that was answered.
-fn probes_in_order(view: &ScanView<'_>) -> Vec<(Stamp, bool)> {
+/// A probe on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probe {
+    /// When it passed the target's end.
+    pub at: Stamp,
+    /// What it asked.
+    pub port: u16,
+    /// When its answer passed there; `None` is silence.
+    pub answered: Option<Stamp>,
+}
+
+/// Every probe in the order of the wire.
+pub fn probes_in_order(view: &ScanView<'_>) -> Vec<Probe> {
     let mut probes = Vec::new();
     for cell in view.cells.values() {
-        let answered = cell.reply.and_then(|(at, _)| cell.probes.iter().rposition(|probe| *probe <= at));
-        probes.extend(cell.probes.iter().enumerate().map(|(index, at)| (*at, Some(index) == answered)));
+        let replied = cell.reply.map(|(at, _)| at);
+        let answered = replied.and_then(|at| cell.probes.iter().rposition(|probe| *probe <= at));
+        probes.extend(cell.probes.iter().enumerate().map(|(index, at)| Probe {
+            at: *at,
+            port: cell.port,
+            answered: replied.filter(|_| Some(index) == answered),
+        }));
     }
     probes.sort_unstable();
     probes
@@ -299,7 +316,7 @@ fn probes_in_order(view: &ScanView<'_>) -> Vec<(Stamp, bool)> {
 fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
     let probes = probes_in_order(view);
     let first_unanswered =
-        probes.iter().rposition(|(_, answered)| *answered).map_or(1, |last| last as u64 + 2);
+        probes.iter().rposition(|probe| probe.answered.is_some()).map_or(1, |last| last as u64 + 2);
     let (landed, count) = (first_unanswered <= probes.len() as u64, probes.len());
     let observed = if landed {
         format!("{}: from probe {first_unanswered} on, nothing was answered ({count} probes)", view.technique)
@@ -311,13 +328,21 @@ fn ban_landing(view: &ScanView<'_>, within: u64) -> Finding {
 }
 
 fn ban_enforced(view: &ScanView<'_>, within: Millis) -> Finding {
-    let probes = probes_in_order(view);
-    let first = probes.first().map(|(at, _)| *at).unwrap_or_default();
-    let last = probes.iter().rev().find(|(_, answered)| *answered).map_or(first, |(at, _)| *at);
-    let took = Millis::from(last.since(first));
+    let took = Millis::from(enforced_after(view));
     let verdict = if took <= within { Verdict::Pass } else { Verdict::Fail };
     let observed = format!("the last answered probe came {} ms after the first probe", took.0);
     view.finding("enforcement of the ban".to_owned(), format!("within {} ms", within.0), observed, verdict)
+}
+
+/// From the first probe to the last answered one.
+pub fn enforced_after(view: &ScanView<'_>) -> Duration {
+    let probes = probes_in_order(view);
+    let first = probes.first().map(|probe| probe.at).unwrap_or_default();
+    probes
+        .iter()
+        .rev()
+        .find(|probe| probe.answered.is_some())
+        .map_or(Duration::ZERO, |last| last.at.since(first))
 }
 
 /// Compares everything that is expected of one client.

@@ -11,8 +11,10 @@ use scandrill_scanners::Sources;
 
 use super::compare;
 use super::load;
+use super::matrix;
 use super::observations::{Observations, ReadBackSeen};
 use super::operator;
+use super::time_line;
 use super::view::{ScanView, disagreements};
 use crate::plan::{Plan, RedPlan, TARGET, silent_by_nature};
 use crate::scenario::Prediction;
@@ -68,8 +70,8 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         problems,
         notes: seen.notes.clone(),
         skipped,
-        matrix: Vec::new(),
-        time_lines: Vec::new(),
+        matrix: matrix::matrix(&views, &seen),
+        time_lines: time_line::time_lines(plan, &views, &seen),
         collateral: Vec::new(),
         causes: Vec::new(),
         rules: Vec::new(),

@@ -6,8 +6,10 @@ pub mod facts;
 pub mod judge;
 mod load;
 pub mod marks;
+mod matrix;
 pub mod observations;
 mod operator;
+pub mod time_line;
 mod view;
 
 pub use judge::{Judgement, judge, package_of, skipped};

@@ -1,9 +1,10 @@
 //! The event log, folded: what was observed, by whom, and nothing else.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use scandrill_model::{
-    BanCheck, CellFacts, Event, Millis, Moment, Need, PortSet, PortState, Reason, ScanResult, Stamp,
+    BanCheck, CellFacts, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason, ScanResult, Stamp,
     Technique, What,
 };
 
@@ -120,6 +121,8 @@ pub struct Observations {
     pub unmet: Vec<Need>,
     /// The ports that the undefended target answered, by the red actor whose control it was.
     pub controls: BTreeMap<String, PortSet>,
+    /// What it read as to each of them.
+    pub control_states: BTreeMap<String, BTreeMap<u16, PortState>>,
     /// Clients that the undefended target served, or why not.
     pub control_requests: BTreeMap<String, Option<String>>,
     /// Each reading back.
@@ -138,6 +141,8 @@ pub struct Observations {
     pub counters: BTreeMap<String, CounterSeen>,
     /// Looks at bans by actor.
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
+    /// Points of sources' time lines, as they were told.
+    pub marks: Vec<(IpAddr, Mark)>,
     /// Ends of links whose capture lost packets.
     pub lossy: Vec<(String, u64)>,
     /// Packets that each end of a link lost on purpose.
@@ -164,6 +169,7 @@ impl Observations {
         match &event.what {
             What::Control { actors, result, .. } => {
                 self.controls.extend(actors.iter().map(|actor| (actor.clone(), result.answered())));
+                self.control_states.extend(actors.iter().map(|actor| (actor.clone(), result.states())));
             }
             What::ControlRequest { actor, failure } => {
                 self.control_requests.insert(actor.clone(), failure.clone());
@@ -206,6 +212,7 @@ impl Observations {
             What::BanChecked { actor, check } => {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
             }
+            What::Marked { source, mark } => self.marks.push((*source, mark.clone())),
             What::Captured { host, dropped, .. } if *dropped > 0 => self.lossy.push((host.clone(), *dropped)),
             What::Lost { host, packets } => {
                 self.lost.insert(host.clone(), *packets);

@@ -1,15 +1,18 @@
 //! The attacked machine: its services, its kernel log and the captures at its end of the link, which start again when
 //! it boots. An edge before it has a kernel log, too: both write to the lab's one /var/log.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use scandrill_lab::{Heard, Installed, KernelLog, Lab, Services, install, start_services};
-use scandrill_model::{HostPlan, What};
+use scandrill_model::{Clock, HostPlan, Mark, Milestone, What, Witness};
 
 use super::log::{Log, Trouble, Troubled};
 use super::watch::{Seen, Watch};
 use crate::plan::{Plan, REFERENCE, TARGET};
+
+/// Where a line of the kernel's is found.
+const KERNEL_LOG: &str = "/var/log/kern.log";
 
 /// A machine that runs.
 pub struct Machine<'a> {
@@ -21,7 +24,7 @@ pub struct Machine<'a> {
     /// The edge's is the first, where there is one.
     kernel_logs: RefCell<Vec<KernelLog>>,
     /// What the kernel logs have come to.
-    heard: Cell<Heard>,
+    heard: RefCell<Heard>,
     watch: Watch,
 }
 
@@ -35,7 +38,7 @@ impl<'a> Machine<'a> {
         }
         let kernel_logs = RefCell::new(write_logs(plan, lab).await?);
         let watch = Watch::start(plan, lab).await?;
-        let machine = Self { plan, lab, services, programs, kernel_logs, heard: Cell::default(), watch };
+        let machine = Self { plan, lab, services, programs, kernel_logs, heard: RefCell::default(), watch };
         for host in &plan.lab.hosts {
             machine.start_programs(host).await?;
         }
@@ -73,13 +76,22 @@ impl<'a> Machine<'a> {
         end_programs(self.programs.take().into_values()).await?;
         let kernel_logs = self.kernel_logs.take();
         self.end_logs(kernel_logs).await?;
-        let Heard { lines, lost } = self.heard.get();
+        let Heard { lines, lost, first } = self.heard.take();
         if lost > 0 {
             let all = lines + lost;
             let text = format!(
                 "of {all} lines of the kernel log {lost} are missing: they came faster than they were read"
             );
             log.emit(What::Note { text });
+        }
+        for (source, (at, detail)) in first {
+            if self.plan.reds.iter().any(|red| red.scan.source == source) {
+                let (milestone, witness) = (Milestone::Logged, Witness::Log(KERNEL_LOG.to_owned()));
+                log.emit(What::Marked {
+                    source,
+                    mark: Mark { milestone, at, witness, clock: Clock::Told, detail },
+                });
+            }
         }
         self.watch.stop(log).await
     }
@@ -93,8 +105,11 @@ impl<'a> Machine<'a> {
     async fn end_logs(&self, running: impl IntoIterator<Item = KernelLog>) -> Result<(), Trouble> {
         for log in running {
             let heard = log.stop().await.trouble("ending the kernel log")?;
-            let before = self.heard.get();
-            self.heard.set(Heard { lines: before.lines + heard.lines, lost: before.lost + heard.lost });
+            let mut all = self.heard.borrow_mut();
+            (all.lines, all.lost) = (all.lines + heard.lines, all.lost + heard.lost);
+            for (source, line) in heard.first {
+                all.first.entry(source).or_insert(line);
+            }
         }
         Ok(())
     }

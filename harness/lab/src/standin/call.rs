@@ -8,6 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::called;
 use super::input::{Inputs, is_stdin};
 use super::{LoggingRule, REAL, SCRIPT_LINE, TOOLS, iptables, nft, note};
 
@@ -50,6 +51,7 @@ impl Call {
 
     /// Does what was asked for; gives an exit code where the real tool did not take this process's place.
     pub(super) fn run(&self) -> io::Result<i32> {
+        called::record(&self.name(), &self.args);
         // What is no text holds no rule that could be rewritten.
         let Some(words) = self.args.iter().map(|arg| arg.to_str().map(str::to_owned)).collect() else {
             return self.become_real(&self.args, Inputs::default());

@@ -8,6 +8,7 @@
 //! theirs prints nothing, as in any container.
 
 mod call;
+mod called;
 mod input;
 mod iptables;
 mod nft;
@@ -21,6 +22,7 @@ use std::process::exit;
 use serde::{Deserialize, Serialize};
 
 use self::call::Call;
+pub(crate) use self::called::{calls, calls_since};
 pub(crate) use self::iptables::words;
 pub(crate) use self::options::{Flag, GROUPS, LogOptions};
 pub(crate) use self::place::Tools;
@@ -28,7 +30,8 @@ pub(crate) use self::place::Tools;
 /// Where the real programs are, under all their names: for who reads the kernel back and wants no translation.
 pub(crate) const REAL: &str = "/run/scandrill/real";
 /// The programs that are stood in for. All of a back end's are one, by the name it is called with.
-const TOOLS: [&str; 3] = ["nft", "xtables-nft-multi", "xtables-legacy-multi"];
+/// ipset is only listened to.
+const TOOLS: [&str; 4] = ["nft", "xtables-nft-multi", "xtables-legacy-multi", "ipset"];
 /// Where each rule that was rewritten is noted, as JSON lines.
 const NOTED: &str = "/run/scandrill/logging-rules";
 /// The line of a script that calls a tool, where the script's runner says so.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,6 +17,7 @@ use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::{gethostname, pipe2, read, write};
+use scandrill_model::Stamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -33,12 +35,14 @@ const FILES: [&str; 2] = ["/var/log/kern.log", "/var/log/syslog"];
 const PID_FILE: &str = "/run/rsyslogd.pid";
 
 /// What the log came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Lines that were written.
     pub lines: u64,
     /// Packets whose line is missing, because they came faster than they were read.
     pub lost: u64,
+    /// The first line of each source, and when it was written; of the first thousand sources.
+    pub first: BTreeMap<IpAddr, (Stamp, String)>,
 }
 
 /// A host's kernel log, being written.
@@ -116,6 +120,7 @@ struct Writer {
     files: [File; 2],
     host: String,
     lines: u64,
+    first: BTreeMap<IpAddr, (Stamp, String)>,
 }
 
 impl Writer {
@@ -126,6 +131,7 @@ impl Writer {
             reader: NflogReader::open(GROUPS).during(|| "listen to NFLOG groups".to_owned())?,
             host: name.to_string_lossy().into_owned(),
             lines: 0,
+            first: BTreeMap::new(),
         })
     }
 
@@ -140,7 +146,8 @@ impl Writer {
                 Word::Stop => stopping = true,
             }
         }
-        Ok(Heard { lines: self.lines, lost: self.reader.lost() })
+        let first = std::mem::take(&mut self.first);
+        Ok(Heard { lines: self.lines, lost: self.reader.lost(), first })
     }
 
     /// Waits for packets or a word.
@@ -166,12 +173,13 @@ impl Writer {
     fn write_some(&mut self) -> Result<bool, LabError> {
         let mut names: BTreeMap<u32, String> = BTreeMap::new();
         let mut text = String::new();
-        let (host, lines) = (&self.host, &mut self.lines);
+        let (host, lines, first) = (&self.host, &mut self.lines, &mut self.first);
         let each = |message: &[u8]| {
             let name = |index| names.entry(index).or_insert_with(|| name_of(index)).clone();
             if let Some(line) = kernel_line(message, name) {
                 text.extend([stamp(), format!(" {host} kernel: [{}] {line}\n", uptime())]);
                 *lines += 1;
+                remember(first, line);
             }
         };
         let all = self.reader.receive(each).during(|| "read logged packets".to_owned())?;
@@ -180,6 +188,14 @@ impl Writer {
         }
         Ok(all)
     }
+}
+
+/// Keeps a line if it is its source's first.
+fn remember(first: &mut BTreeMap<IpAddr, (Stamp, String)>, line: String) {
+    const MOST: usize = 1000;
+    let source = line.split_once("SRC=").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    let Some(source) = source.filter(|_| first.len() < MOST) else { return };
+    first.entry(source).or_insert_with(|| (clock::now(), line));
 }
 
 fn open_logs() -> Result<[File; 2], LabError> {

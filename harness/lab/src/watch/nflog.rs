@@ -21,7 +21,7 @@ const REQUEST: u16 = 1;
 const ACKNOWLEDGE: u16 = 4;
 /// Lengths of `struct nlmsghdr` and, behind it, `struct nfgenmsg`.
 const HEADER: usize = 16;
-const HEADERS: usize = HEADER + 4;
+pub(super) const HEADERS: usize = HEADER + 4;
 
 /// As much of a packet as any line tells of it, its quoted packet included.
 const BYTES: u32 = 2048;
@@ -186,7 +186,7 @@ fn request(group: u16, answered: bool) -> Vec<u8> {
 }
 
 /// A netlink attribute, filled up to a multiple of four bytes.
-fn attribute_of(kind: u16, value: &[u8]) -> Vec<u8> {
+pub(super) fn attribute_of(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
     let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
     bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -194,7 +194,7 @@ fn attribute_of(kind: u16, value: &[u8]) -> Vec<u8> {
 }
 
 /// The messages in what was received, each with its kind and whole, header included.
-struct Messages<'a>(&'a [u8]);
+pub(super) struct Messages<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
     type Item = (u16, &'a [u8]);
@@ -210,7 +210,7 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 /// The attributes in a part of a message, each with its kind.
-struct Attributes<'a>(&'a [u8]);
+pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u16, &'a [u8]);

@@ -102,6 +102,8 @@ pub enum Milestone {
 pub enum Witness {
     /// The capture at this host's end.
     Capture(String),
+    /// The built-in scanner, which asked the banned source's and a fresh one's questions at the same time.
+    Scanner,
     /// An event of the kernel's, by netlink: `nftables`, `conntrack`, `nflog`.
     Kernel(String),
     /// A line in this file.

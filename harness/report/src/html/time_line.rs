@@ -109,6 +109,7 @@ fn name(milestone: Milestone) -> String {
 fn witness(witness: &Witness) -> String {
     match witness {
         Witness::Capture(host) => format!("capture at {host}"),
+        Witness::Scanner => "scanner".to_owned(),
         Witness::Kernel(what) => format!("kernel, {what}"),
         Witness::Log(file) | Witness::File(file) => file.clone(),
         Witness::Command(line) => format!("command {line}"),

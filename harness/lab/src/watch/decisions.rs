@@ -1,0 +1,155 @@
+//! Who decides to ban whom, heard as it happens: elements that come into nftables' sets by netlink, lines that daemons write
+//! to their logs, and calls of the tools that a lab stands in for. What a rule adds to a set in the packet's own path, and
+//! what xt_recent keeps, the kernel tells nobody: there, the captures say it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::pipe2;
+use scandrill_model::{Clock, Mark, Milestone, Stamp, Witness};
+use tokio::sync::oneshot;
+
+use super::daemon_logs::DaemonLogs;
+use super::nft_events::NftEvents;
+use crate::clock;
+use crate::error::{During, LabError};
+use crate::host::Host;
+use crate::standin::{calls, calls_since};
+
+/// More decisions than these about one lab tell nothing new.
+const MOST: usize = 1024;
+
+/// What was decided, and about whom.
+pub type Decided = (IpAddr, Mark);
+
+/// Listens for decisions about some addresses.
+#[must_use = "who listens is stopped to learn what was heard"]
+#[derive(Debug)]
+pub struct Decisions {
+    host: String,
+    addresses: BTreeSet<IpAddr>,
+    /// How much the lab's tools had been called before.
+    called: u64,
+    /// Dropping it ends the thread.
+    running: OwnedFd,
+    ending: oneshot::Receiver<Result<Vec<Decided>, LabError>>,
+}
+
+impl Decisions {
+    /// Listens on `host` for what is decided about `addresses`, from its return on.
+    pub async fn start(host: &Host, addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+        let name = host.name().to_owned();
+        let namespace = host.namespace();
+        let (told, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a listener's pipe".to_owned())?;
+        let (tell_ready, ready) = oneshot::channel();
+        let (tell, ending) = oneshot::channel();
+        let about = addresses.clone();
+        let life = move || {
+            let opened = setns(&namespace, CloneFlags::CLONE_NEWNET)
+                .during(|| "enter the host of a listener".to_owned())
+                .and_then(|()| Listener::open(about));
+            let (listener, readiness) = match opened {
+                Ok(listener) => (Some(listener), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Who has gone does not listen any more.
+            drop(tell_ready.send(readiness));
+            drop(listener.map(|listener| tell.send(listener.listen_until(&told))));
+        };
+        let thread = std::thread::Builder::new().name(format!("decisions-{name}")).spawn(life);
+        thread.during(|| "start a listener's thread".to_owned())?;
+        ready.await.map_err(|_| lost(&name))??;
+        Ok(Self { host: name, addresses, called: calls(), running, ending })
+    }
+
+    /// Ends it; what was heard, in order of time.
+    pub async fn stop(self) -> Result<Vec<Decided>, LabError> {
+        drop(self.running);
+        let mut heard = self.ending.await.map_err(|_| lost(&self.host))??;
+        let called = calls_since(self.called).into_iter();
+        heard.extend(called.flat_map(|call| {
+            let about = self.addresses.iter().filter(|address| call.names(**address)).copied();
+            let mark = decision(call.at, Witness::Command(call.program.clone()), call.line.clone());
+            about.map(move |address| (address, mark.clone())).collect::<Vec<_>>()
+        }));
+        heard.sort_by_key(|(_, mark)| mark.at);
+        heard.truncate(MOST);
+        Ok(heard)
+    }
+}
+
+fn lost(host: &str) -> LabError {
+    LabError::TaskLost { host: host.to_owned(), what: "the listener for decisions".to_owned() }
+}
+
+fn decision(at: Stamp, witness: Witness, detail: String) -> Mark {
+    Mark { milestone: Milestone::Decided, at, witness, clock: Clock::Told, detail }
+}
+
+/// Listens, on a thread inside the host.
+struct Listener {
+    addresses: BTreeSet<IpAddr>,
+    events: NftEvents,
+    logs: DaemonLogs,
+    heard: Vec<Decided>,
+}
+
+impl Listener {
+    fn open(addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+        Ok(Self {
+            addresses,
+            events: NftEvents::open().during(|| "listen to nftables".to_owned())?,
+            logs: DaemonLogs::open().during(|| "watch the logs of daemons".to_owned())?,
+            heard: Vec::new(),
+        })
+    }
+
+    fn listen_until(mut self, told: &OwnedFd) -> Result<Vec<Decided>, LabError> {
+        let mut stopping = false;
+        loop {
+            // What came before the word to stop is still read.
+            self.take()?;
+            if stopping {
+                return Ok(self.heard);
+            }
+            stopping = self.wait(told)?;
+        }
+    }
+
+    /// Waits for something to read; whether it is the word to stop.
+    fn wait(&self, told: &OwnedFd) -> Result<bool, LabError> {
+        let mut ends = [
+            PollFd::new(self.events.descriptor(), PollFlags::POLLIN),
+            PollFd::new(self.logs.descriptor(), PollFlags::POLLIN),
+            PollFd::new(told.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut ends, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).during(|| "wait for decisions".to_owned()),
+        }
+        Ok(ends[2].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+    }
+
+    fn take(&mut self) -> Result<(), LabError> {
+        let (addresses, heard) = (&self.addresses, &mut self.heard);
+        let now = clock::now();
+        let mut hear = |address: IpAddr, witness: Witness, detail: String| {
+            if heard.len() < MOST {
+                heard.push((address, decision(now, witness, detail)));
+            }
+        };
+        self.events
+            .receive(addresses, &mut |address, what| {
+                hear(address, Witness::Kernel("nftables".to_owned()), what);
+            })
+            .during(|| "hear of nftables".to_owned())?;
+        self.logs
+            .receive(addresses, &mut |address, file, line| hear(address, Witness::Log(file), line))
+            .during(|| "read the logs of daemons".to_owned())
+    }
+}
