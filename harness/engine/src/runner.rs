@@ -9,13 +9,14 @@ use std::sync::{Mutex, PoisonError};
 
 use scandrill_lab::{Worker, WorkerExit, WorkerOptions, clock, machine, read_lines, unpacked, with_comments};
 use scandrill_model::{
-    CaseReport, ClaimReport, Environment, Event, Millis, Need, Outcome, RunReport, Verdict, What,
+    CaseReport, ClaimReport, Distribution, Environment, Event, Millis, Need, Outcome, RunReport, Verdict,
+    What,
 };
 
 use crate::bad_file::BadFile;
 use crate::case::Case;
 use crate::oracle::marks::comments;
-use crate::oracle::{Judgement, judge, package_of};
+use crate::oracle::{Judgement, judge, package_of, repeats};
 use crate::plan::{Plan, plan};
 use crate::run::Job;
 
@@ -252,7 +253,7 @@ fn comment_on(plan: &Plan, report: &mut CaseReport) {
 
 fn report(
     planned: &[Planned],
-    judged: BTreeMap<usize, Judgement>,
+    mut judged: BTreeMap<usize, Judgement>,
     options: &RunOptions,
     took: Millis,
 ) -> RunReport {
@@ -262,6 +263,7 @@ fn report(
             claims.entry(&planned[*index].plan.scenario).or_default().push(claim.clone());
         }
     }
+    let distributions = judge_repeats(planned, &mut judged);
     let claims = in_order(planned)
         .into_iter()
         .filter_map(|one| claim_report(one, claims.get(one.plan.scenario.as_str())?))
@@ -276,8 +278,37 @@ fn report(
         took,
         claims,
         cases,
-        distributions: Vec::new(),
+        distributions,
     }
+}
+
+/// Judges what scenarios say of all repeats of a case, where all of them are here; the last repeat is told what was found.
+fn judge_repeats(planned: &[Planned], judged: &mut BTreeMap<usize, Judgement>) -> Vec<Distribution> {
+    let mut cases: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for index in judged.keys() {
+        let case = &planned[*index].case;
+        let name = Case { repeat: 0, ..case.clone() }.name().replace(",#0]", "]");
+        cases.entry(name).or_default().push(*index);
+    }
+    let mut distributions = Vec::new();
+    for (name, indices) in cases {
+        let Some(last) = indices.last() else { continue };
+        let wanted = usize::try_from(planned[*last].case.scenario.repeat).unwrap_or(usize::MAX);
+        if wanted < 2 || indices.len() < wanted {
+            continue;
+        }
+        let repeats: Vec<_> =
+            indices.iter().map(|index| (&planned[*index].plan, &judged[index].report)).collect();
+        let found = repeats::distributions(&name, &repeats);
+        if let Some(judgement) = judged.get_mut(last) {
+            for finding in found.iter().flat_map(|spread| &spread.findings) {
+                judgement.report.verdict = judgement.report.verdict.max(finding.verdict);
+                judgement.report.findings.push(finding.clone());
+            }
+        }
+        distributions.extend(found);
+    }
+    distributions
 }
 
 /// One case of each scenario, in the order of the run.

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::BanOutcome;
 use crate::port::PortSet;
 use crate::state::PortState;
 use crate::time::Millis;
@@ -136,6 +137,31 @@ pub struct BanExpectation {
     pub holds: Option<Millis>,
     /// Served again this long after the source's last packet (nobody looked in between).
     pub lifts: Option<Millis>,
+    /// What its time line comes to.
+    pub outcome: Option<BanOutcome>,
+    /// Bounds on half of the repeats.
+    pub p50: Option<RepeatsExpectation>,
+    /// Bounds on 95 in 100 of the repeats, by nearest rank.
+    pub p95: Option<RepeatsExpectation>,
+    /// Bounds on all repeats.
+    pub every: Option<RepeatsExpectation>,
+}
+
+impl BanExpectation {
+    /// The bounds on repeats, each with its word and the percent of the repeats that keep it.
+    pub fn of_repeats(&self) -> impl Iterator<Item = (&'static str, u8, RepeatsExpectation)> {
+        let named = [("p50", 50, self.p50), ("p95", 95, self.p95), ("every", 100, self.every)];
+        named.into_iter().filter_map(|(word, percent, bounds)| Some((word, percent, bounds?)))
+    }
+}
+
+/// What is expected of a share of a case's repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RepeatsExpectation {
+    /// From red's first probe to its last answer, at most this long; only in `exclusive` scenarios.
+    pub enforced_within: Option<Millis>,
+    /// Ports that red gets an answer of before the ban, at most as many.
+    pub leaked: Option<u64>,
 }
 
 /// What one green client is expected to get.

@@ -29,8 +29,8 @@ pub use evidence::{
     TimeLine, Witness,
 };
 pub use expectation::{
-    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation, StateSet,
-    TimeBound,
+    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation,
+    RepeatsExpectation, StateSet, TimeBound,
 };
 pub use flood::{FloodPackets, Sends};
 pub use lab_plan::{

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use scandrill_model::{
-    Allowed, BanCheck, BanExpectation, Bound, Finding, GreenExpectation, Millis, PortSet, PortState, Reading,
-    RedExpectation, Stamp, StateSet, SystemGuess, TimeBound, Verdict, state_of,
+    Allowed, BanCheck, BanExpectation, BanOutcome, Bound, Finding, GreenExpectation, Mark, Millis, PortSet,
+    PortState, Reading, RedExpectation, Stamp, StateSet, SystemGuess, TimeBound, Verdict, state_of,
 };
 
 use super::observations::{Observations, RequestsSeen};
+use super::time_line;
 use super::view::{ScanView, shortened};
 
 /// Compares everything that is expected of one scan.
@@ -243,7 +244,20 @@ fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
     if let Some(within) = expect.enforced_within {
         findings.push(ban_enforced(view, within));
     }
+    findings.extend(expect.outcome.map(|outcome| ban_outcome(view, outcome)));
     findings
+}
+
+/// What the time line comes to, with the marks that say so.
+fn ban_outcome(view: &ScanView<'_>, expected: BanOutcome) -> Finding {
+    let marks = time_line::told(view);
+    let observed = time_line::outcome(&marks);
+    let verdict = if observed == expected { Verdict::Pass } else { Verdict::Fail };
+    let subject = "outcome of the ban".to_owned();
+    let mut finding = view.finding(subject, expected.to_string(), observed.to_string(), verdict);
+    let line = |mark: &Mark| format!("{}: {}, {}", mark.milestone, view.seen.when(mark.at), mark.detail);
+    finding.witnesses.extend(marks.iter().map(line));
+    finding
 }
 
 /// A look and when it was.

@@ -252,6 +252,7 @@ pub fn view<'a>(plan: &'a Plan, red: &'a RedPlan, seen: &'a Observations) -> Opt
     let result = scan.result.as_ref()?;
     Some(ScanView {
         actor: &red.name,
+        source: red.scan.source,
         technique,
         ports: &red.scan.ports,
         result,

@@ -9,6 +9,7 @@ pub mod marks;
 mod matrix;
 pub mod observations;
 mod operator;
+pub mod repeats;
 pub mod time_line;
 mod view;
 

@@ -36,12 +36,10 @@ fn time_line(
     let source = red.scan.source;
     // Silence alone shows no ban, and what names a source may as well let it in.
     let (looked, _) = seen.bans.get(&red.name)?.first()?;
-    let told = seen.marks.iter().filter(|(of, _)| *of == source).map(|(_, mark)| mark.clone());
-    let looks = looks(view, seen);
     let mut probes: Vec<Probe> = scans.iter().flat_map(|scan| told_something(scan)).collect();
     probes.retain(|probe| probe.at < *looked);
     probes.sort_unstable();
-    let mut marks: Vec<Mark> = told.chain(looks.iter().cloned()).collect();
+    let mut marks = told(view);
     let outcome = outcome(&marks);
     let by_capture = |milestone, probe: &Probe, at| Mark {
         milestone,
@@ -89,6 +87,12 @@ fn told_something(view: &ScanView<'_>) -> Vec<Probe> {
     probes
 }
 
+/// What was told of a scan's source, and what was seen of its ban.
+pub fn told(view: &ScanView<'_>) -> Vec<Mark> {
+    let told = view.seen.marks.iter().filter(|(source, _)| *source == view.source);
+    told.map(|(_, mark)| mark.clone()).chain(looks(view, view.seen)).collect()
+}
+
 /// The ban as it was looked at, each time beside a fresh source.
 fn looks(view: &ScanView<'_>, seen: &Observations) -> Vec<Mark> {
     let mut banned = false;
@@ -107,7 +111,8 @@ fn looks(view: &ScanView<'_>, seen: &Observations) -> Vec<Mark> {
     marks
 }
 
-fn outcome(marks: &[Mark]) -> BanOutcome {
+/// What marks come to.
+pub fn outcome(marks: &[Mark]) -> BanOutcome {
     let is_there = |milestone| marks.iter().any(|mark| mark.milestone == milestone);
     match (is_there(Milestone::Held), is_there(Milestone::Lifted), is_there(Milestone::Decided)) {
         (_, true, _) => BanOutcome::Lifted,

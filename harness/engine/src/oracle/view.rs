@@ -13,6 +13,8 @@ use super::observations::Observations;
 pub struct ScanView<'a> {
     /// Who scanned.
     pub actor: &'a str,
+    /// From which address, the first where it has many.
+    pub source: IpAddr,
     /// How.
     pub technique: Technique,
     /// What it was asked.

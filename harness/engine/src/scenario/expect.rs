@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 use scandrill_model::{
-    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, PortSet, PortState,
-    RedExpectation, StateSet, TimeBound,
+    Allowed, BanExpectation, BanOutcome, Bound, GreenExpectation, OperatorExpectation, PortSet, PortState,
+    RedExpectation, RepeatsExpectation, StateSet, TimeBound,
 };
 
 use super::file::{
     At, BanTable, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PredictsTable, RedExpect,
-    TimeTable,
+    RepeatsTable, TimeTable,
 };
 use super::words::{Wrong, length, word};
 use super::{Kind, Prediction};
@@ -187,11 +187,23 @@ fn ban_within(table: &BanTable) -> Located<BanExpectation> {
         let help = "looking may refresh a ban: put them into two scenarios";
         return Err((lifts.span.clone(), Wrong::new("`holds` and `lifts` cannot be seen in one case", help)));
     }
+    let repeats = |bounds: &Option<At<RepeatsTable>>| {
+        let read = |bounds: &At<RepeatsTable>| {
+            let enforced_within = time(&bounds.value.enforced_within)?;
+            Ok(RepeatsExpectation { enforced_within, leaked: bounds.value.leaked })
+        };
+        bounds.as_ref().map(read).transpose()
+    };
+    let outcome = table.outcome.as_ref().map(|outcome| outcome.value);
     Ok(BanExpectation {
-        lands: true,
+        lands: outcome.is_none_or(|outcome| matches!(outcome, BanOutcome::Enforced | BanOutcome::Lifted)),
         lands_within_probes: table.lands_within_probes,
         enforced_within: time(&table.enforced_within)?,
         holds: time(&table.holds)?,
         lifts: time(&table.lifts)?,
+        outcome,
+        p50: repeats(&table.p50)?,
+        p95: repeats(&table.p95)?,
+        every: repeats(&table.every)?,
     })
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use scandrill_model::BanOutcome;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
@@ -449,6 +450,25 @@ pub struct BanTable {
     /// Served again this long after red's last packet, e.g. "61s". Not together with `holds`: looking may
     /// refresh a ban.
     pub lifts: Option<At<String>>,
+    /// What becomes of the source: "not-banned", "decided-not-enforced" (something decided to ban it, and it is served as
+    /// before), "enforced" or "lifted".
+    pub outcome: Option<At<BanOutcome>>,
+    /// Half of the repeats keep to this; with `repeat`.
+    pub p50: Option<At<RepeatsTable>>,
+    /// 95 in 100 repeats keep to this; with `repeat`.
+    pub p95: Option<At<RepeatsTable>>,
+    /// Every repeat keeps to this; with `repeat`.
+    pub every: Option<At<RepeatsTable>>,
+}
+
+/// Bounds over the repeats of a case.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatsTable {
+    /// From red's first probe to its last answer, e.g. "800ms"; only in an `exclusive` scenario.
+    pub enforced_within: Option<At<String>>,
+    /// At most as many ports answer red before the ban.
+    pub leaked: Option<u64>,
 }
 
 /// A legitimate client.

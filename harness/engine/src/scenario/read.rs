@@ -7,18 +7,15 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::{LayerSpec, is_of_the_machine};
-use scandrill_model::{
-    Backend, Family, GreenExpectation, Millis, PerMille, Protocol, RedExpectation, ServicePlan, Tool,
-    is_lab_address,
-};
+use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, Tool, is_lab_address};
 
+use super::bounds::check_bounds;
 use super::expect::{self, Located, at};
 use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
 use super::knock::knock;
 use super::words::{self, Wrong, word};
 use super::{
-    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Prediction, Red, Scenario,
-    Target,
+    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Red, Scenario, Target,
 };
 use super::{counter, edge, flood, operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
@@ -552,34 +549,3 @@ fn check_order(actors: &[Actor<'_>]) -> Located<()> {
     }
     Ok(())
 }
-
-/// Milliseconds are bounded only where the case has the machine alone.
-fn check_bounds(scenario: &Scenario) -> Located<()> {
-    if scenario.exclusive {
-        return Ok(());
-    }
-    let of_red = |expect: &RedExpectation| {
-        let enforced = expect.ban.is_some_and(|ban| ban.enforced_within.is_some());
-        let took = expect.took.is_some_and(|took| took.max.is_some());
-        let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
-        enforced.then_some(("enforced_within", help)).or(took.then_some(("took.max", EXCLUSIVE)))
-    };
-    let of_green =
-        |expect: &GreenExpectation| expect.latency_max.is_some().then_some(("latency_max", EXCLUSIVE));
-    let reds = scenario.reds.iter().map(|red| (&red.span, of_red(&red.expect)));
-    let greens = scenario.greens.iter().map(|green| (&green.span, of_green(&green.expect)));
-    let claim = scenario.claim.as_ref().map(|claim| match &claim.predicts {
-        Prediction::Red(expect) => (&claim.span, of_red(expect)),
-        Prediction::Green(expect) => (&claim.span, of_green(expect)),
-        Prediction::Operator(_) | Prediction::Counter(_) => (&claim.span, None),
-    });
-    match reds.chain(greens).chain(claim).find_map(|(span, bounded)| Some((span, bounded?))) {
-        Some((span, (key, help))) => {
-            Err((span.clone(), Wrong::new(format!("`{key}` bounds milliseconds on a shared machine"), help)))
-        }
-        None => Ok(()),
-    }
-}
-
-/// What a bound in milliseconds asks for.
-const EXCLUSIVE: &str = "add `exclusive = true`";

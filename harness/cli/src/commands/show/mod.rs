@@ -12,7 +12,7 @@ use scandrill_engine::{
 };
 use scandrill_model::{
     Allowed, BanExpectation, CommandLine, GreenExpectation, HostPlan, LabPlan, Loader, Need,
-    OperatorExpectation, RedExpectation, Step,
+    OperatorExpectation, RedExpectation, RepeatsExpectation, Step,
 };
 
 use crate::console::Console;
@@ -361,10 +361,7 @@ fn reads(what: &str, reads: &str, allowed: &Allowed) -> String {
 }
 
 fn ban(ban: &BanExpectation) -> String {
-    if !ban.lands {
-        return "its source is not banned".to_owned();
-    }
-    let mut words = "its source is banned".to_owned();
+    let mut words = format!("its source is {}banned", if ban.lands { "" } else { "not " });
     if let Some(probes) = ban.lands_within_probes {
         let _ = write!(words, " within {probes} probes");
     }
@@ -376,6 +373,15 @@ fn ban(ban: &BanExpectation) -> String {
     }
     if let Some(lifts) = ban.lifts {
         let _ = write!(words, ", and served again {} ms after its last packet", lifts.0);
+    }
+    if let Some(outcome) = ban.outcome {
+        let _ = write!(words, "; its outcome is {outcome}");
+    }
+    for (word, _, RepeatsExpectation { enforced_within, leaked }) in ban.of_repeats() {
+        let within = enforced_within.map(|within| format!("enforced within {} ms", within.0));
+        let leaked = leaked.map(|ports| format!("at most {ports} ports leaked"));
+        let bounds: Vec<String> = within.into_iter().chain(leaked).collect();
+        let _ = write!(words, "; {word} of the repeats: {}", bounds.join(", "));
     }
     words
 }
