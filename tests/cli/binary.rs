@@ -29,6 +29,9 @@ fn line(line: &str) -> String {
     }
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     let words: Vec<&str> = line.split_whitespace().collect();
+    if words.first() == Some(&"hurt") {
+        return hurt(line);
+    }
     if words.first() == Some(&"probes") {
         return format!("{indent}probes  <strip>");
     }
@@ -47,6 +50,13 @@ fn line(line: &str) -> String {
         });
     }
     format!("{indent}{}", gaps(line, &steady))
+}
+
+/// A client's line without how many requests fell into which phase: a race of its clock with the attacker's.
+fn hurt(text: &str) -> String {
+    let (who, rest) = text.split_once(": ").unwrap_or((text, ""));
+    let banned = rest.split_once(": banned").map(|(_, by)| format!(": banned{}", line(by)));
+    format!("{who}: <service>{}", banned.unwrap_or_default())
 }
 
 /// The last folder and the file of a path.

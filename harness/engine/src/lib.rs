@@ -29,6 +29,6 @@ pub use run::{Job, Trouble, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
 pub use scenario::file::ScenarioFile;
 pub use scenario::{
-    Amount, Canary, Claim, Edge, Forwarded, Forwards, Green, HostSettings, IcmpLimit, Knock, LoadRules,
-    Prediction, Red, Scanner, Scenario, Target, Tells, read,
+    Amount, Canary, Claim, Edge, Errand, Forwarded, Forwards, Green, HostSettings, IcmpLimit, Knock,
+    LoadRules, Prediction, Red, Scanner, Scenario, Target, Tells, over, read,
 };

@@ -2,6 +2,7 @@
 //! counterpart of the services.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -12,6 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+use crate::packet_socket::retransmitted;
+
 /// A client of one service. It works on the thread of its host.
 #[derive(Debug)]
 pub struct Client {
@@ -19,6 +22,34 @@ pub struct Client {
     from: SocketAddr,
     to: SocketAddr,
     session: Session,
+    wire: Wire,
+}
+
+/// What the kernel knows of a client's connections.
+#[derive(Debug, Default)]
+struct Wire {
+    /// The connection of the moment, by a descriptor of its own: the other is gone once a request is over, and the kernel's
+    /// count with the last of them.
+    connection: Option<OwnedFd>,
+    /// What its count was when it was last read.
+    read: u64,
+    /// Segments that were sent again, over all connections.
+    retransmissions: u64,
+}
+
+impl Wire {
+    /// Reads the count of the connection of the moment.
+    fn read(&mut self) {
+        if let Some(Ok(count)) = self.connection.as_ref().map(retransmitted) {
+            self.retransmissions += u64::from(count).saturating_sub(self.read);
+            self.read = count.into();
+        }
+    }
+
+    /// Looks at another connection from now on, or at none.
+    fn turn_to(&mut self, connection: Option<OwnedFd>) {
+        (self.connection, self.read) = (connection, 0);
+    }
 }
 
 /// The one connection of a client that keeps it.
@@ -36,36 +67,48 @@ impl Client {
     /// A client that has not asked anything yet.
     pub fn new(speaks: Speaks, source: IpAddr, target: IpAddr, port: u16) -> Self {
         let (from, to) = (SocketAddr::new(source, 0), SocketAddr::new(target, port));
-        Self { speaks, from, to, session: Session::None }
+        Self { speaks, from, to, session: Session::None, wire: Wire::default() }
+    }
+
+    /// TCP segments that its kernel has sent again so far, SYNs among them: what the other end sent again is not its own
+    /// pain but in the time that a request takes.
+    pub fn retransmissions(&self) -> u64 {
+        self.wire.retransmissions
     }
 
     /// Makes one request and waits for its answer at most for `patience`; the error says in a few words why it was not
     /// served.
     pub async fn request(&mut self, patience: Duration) -> Result<(), String> {
         let (from, to) = (self.from, self.to);
+        let (session, wire) = (&mut self.session, &mut self.wire);
         let answered = async {
             match self.speaks {
-                Speaks::Tcp => line(from, to).await,
-                Speaks::Session => self.session.line(from, to).await,
-                Speaks::Http => get(from, to).await,
+                Speaks::Tcp => line(from, to, wire).await,
+                Speaks::Session => session.line(from, to, wire).await,
+                Speaks::Http => get(from, to, wire).await,
                 Speaks::Udp => datagram(from, to, b"are you there?").await,
                 Speaks::Dns => datagram(from, to, &DNS_QUERY).await,
                 Speaks::Ping => ping(from.ip(), to.ip()).await,
             }
         };
-        match tokio::time::timeout(patience, answered).await {
+        let answered = match tokio::time::timeout(patience, answered).await {
             Ok(answered) => answered.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
+        };
+        self.wire.read();
+        if !matches!(self.session, Session::Open(..)) {
+            self.wire.turn_to(None);
         }
+        answered
     }
 }
 
 impl Session {
     /// Sends a line and waits until it comes back. Lines are numbered, so that what comes late is not taken for it. What
     /// ends a connection ends it for good; silence does not.
-    async fn line(&mut self, from: SocketAddr, to: SocketAddr) -> Answered {
+    async fn line(&mut self, from: SocketAddr, to: SocketAddr, wire: &mut Wire) -> Answered {
         if let Self::None = self {
-            *self = Self::Open(BufReader::new(connect(from, to).await?), 0);
+            *self = Self::Open(BufReader::new(connect(from, to, wire).await?), 0);
         }
         let echoed = match self {
             Self::Open(stream, sent) => {
@@ -97,15 +140,16 @@ async fn echo(stream: &mut BufReader<TcpStream>, number: u32) -> std::io::Result
 
 type Answered = Result<(), Box<dyn std::error::Error>>;
 
-async fn connect(from: SocketAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+async fn connect(from: SocketAddr, to: SocketAddr, wire: &mut Wire) -> std::io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    wire.turn_to(Some(socket.as_fd().try_clone_to_owned()?));
     socket.bind(from)?;
     socket.connect(to).await
 }
 
 /// Sends a line and reads something back.
-async fn line(from: SocketAddr, to: SocketAddr) -> Answered {
-    let mut stream = connect(from, to).await?;
+async fn line(from: SocketAddr, to: SocketAddr, wire: &mut Wire) -> Answered {
+    let mut stream = connect(from, to, wire).await?;
     stream.write_all(b"hello\r\n").await?;
     match stream.read(&mut [0; 256]).await? {
         0 => Err("closed without an answer".into()),
@@ -114,8 +158,8 @@ async fn line(from: SocketAddr, to: SocketAddr) -> Answered {
 }
 
 /// A GET over a new connection, as a browser's first.
-async fn get(from: SocketAddr, to: SocketAddr) -> Answered {
-    let stream = connect(from, to).await?;
+async fn get(from: SocketAddr, to: SocketAddr, wire: &mut Wire) -> Answered {
+    let stream = connect(from, to, wire).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = hyper::Request::get("/").header("host", to.to_string()).body(Empty::<Bytes>::new())?;
     let exchange = async {

@@ -37,6 +37,17 @@ pub enum Moment {
     Removed,
 }
 
+/// A client and a source that has asked nothing before make the same request at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientLook {
+    /// When.
+    pub at: Stamp,
+    /// `None`: the client was served; else why not, in a few words.
+    pub own: Option<String>,
+    /// The same of the fresh source.
+    pub fresh: Option<String>,
+}
+
 /// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -151,6 +162,15 @@ pub enum What {
         failures: Vec<Option<String>>,
         /// Time each request took, served or not.
         latencies_us: Vec<u64>,
+        /// When each request began.
+        #[serde(default)]
+        starts: Vec<Stamp>,
+        /// TCP segments that its kernel sent again for each request, SYNs among them.
+        #[serde(default)]
+        retransmissions: Vec<u64>,
+        /// What a fresh source got in the end, where a ban was asked for.
+        #[serde(default)]
+        look: Option<ClientLook>,
     },
     /// An operator's command ended.
     Ran {

@@ -175,6 +175,29 @@ pub struct GreenExpectation {
     pub served: Option<Bound>,
     /// No request that is served takes longer than this; only in `exclusive` scenarios.
     pub latency_max: Option<Millis>,
+    /// At most so many TCP segments of its are sent again, over all requests.
+    pub retransmissions_max: Option<u64>,
+    /// Whether it is banned: served at first, and no more in the end, while a fresh source is served.
+    pub banned: Option<bool>,
+    /// What it gets before the first attacker begins.
+    pub before: Option<PhaseExpectation>,
+    /// What it gets while attackers act.
+    pub during: Option<PhaseExpectation>,
+    /// What it gets once the last attacker has ended.
+    pub after: Option<PhaseExpectation>,
+}
+
+/// What one green client is expected to get in one phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseExpectation {
+    /// Smallest allowed share of requests that succeed, 0 to 1.
+    pub success_min: Option<f64>,
+    /// Largest allowed share of requests that succeed, 0 to 1.
+    pub success_max: Option<f64>,
+    /// 99 in 100 served requests take no longer than this; only in `exclusive` scenarios.
+    pub latency_p99_max: Option<Millis>,
+    /// At most so many TCP segments of its are sent again.
+    pub retransmissions_max: Option<u64>,
 }
 
 /// What one operator's command is expected to come to.

@@ -22,14 +22,14 @@ mod time;
 mod verdict;
 
 pub use address::{Family, LAB_V4, LAB_V6, is_lab_address};
-pub use event::{BanCheck, Event, Moment, Reading, What};
+pub use event::{BanCheck, ClientLook, Event, Moment, Reading, What};
 pub use evidence::{
     BanOutcome, BannedBy, Cause, Clock, Collateral, Distribution, HookVerdict, Hop, Latency, Mark,
     MatrixCell, MatrixRow, Milestone, Phase, ProbeBin, RuleAt, RuleText, Service, Sessions, TextLine,
     TimeLine, Witness,
 };
 pub use expectation::{
-    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, RedExpectation,
+    Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, PhaseExpectation, RedExpectation,
     RepeatsExpectation, StateSet, TimeBound,
 };
 pub use flood::{FloodPackets, Sends};

@@ -1,34 +1,38 @@
-//! A legitimate client: requests at its own pace, each served or not.
+//! A legitimate client: requests at its own pace, each served or not, before, during and after the attack where it acts
+//! throughout; in the end a fresh source beside it, so that its silence means something.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, join_all};
 use scandrill_lab::{Client, Host, clock, wait};
-use scandrill_model::What;
+use scandrill_model::{ClientLook, Stamp, What};
 
 use super::knock::knock;
 use super::{Actor, Deed, Stage};
-use crate::plan::GreenPlan;
+use crate::plan::{FreshPlan, GreenPlan};
 use crate::run::{Trouble, Troubled};
 
 /// How long an ordinary client waits: long enough for one retransmitted SYN (1 s, RFC 6298), not for a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes one request, as a client that has not asked before; the inner error says in a few words why it was not served.
-pub async fn once(green: &GreenPlan, target: IpAddr, host: &Host) -> Result<Result<(), String>, Trouble> {
-    ask(client(green, target), host).await.map(|(_, answered)| answered)
+pub async fn once(green: &GreenPlan, host: &Host) -> Result<Result<(), String>, Trouble> {
+    ask(clients(green, 0), host).await.map(|(_, answered)| answered)
 }
 
-fn client(green: &GreenPlan, target: IpAddr) -> Client {
-    Client::new(green.speaks, green.source, target, green.port)
+/// A client for each errand of the request of that number.
+fn clients(green: &GreenPlan, number: usize) -> Vec<Client> {
+    let source = green.asks_from.get(number % green.asks_from.len().max(1)).copied().unwrap_or(green.source);
+    let errands = green.errands.iter();
+    errands.map(|errand| Client::new(errand.speaks, source, green.target, errand.port)).collect()
 }
 
-async fn ask(mut client: Client, host: &Host) -> Result<(Client, Result<(), String>), Trouble> {
+/// Does all errands at once; the request is served when all are.
+async fn ask(mut clients: Vec<Client>, host: &Host) -> Result<(Vec<Client>, Result<(), String>), Trouble> {
     let asked = host.spawn(async move || {
-        let answered = client.request(PATIENCE).await;
-        (client, answered)
+        let all = join_all(clients.iter_mut().map(|client| client.request(PATIENCE))).await;
+        (clients, all.into_iter().collect())
     });
     asked.await.trouble("running a client")
 }
@@ -55,23 +59,128 @@ impl Actor for GreenPlan {
 async fn run(green: &GreenPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
     let host = stage.lab.host(&green.host).trouble("finding a host")?;
     stage.log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
-    knock(&green.name, &green.knock, green.source, &green.host, stage).await?;
-    let mut client = client(green, stage.plan.target);
-    let mut start = clock::now();
-    let (mut failures, mut latencies_us) = (Vec::new(), Vec::new());
-    for index in 0..green.count {
-        wait::until_moment(start + Duration::from(green.interval) * index).await;
-        let began = clock::now();
-        let answered;
-        (client, answered) = ask(client, host).await?;
-        failures.push(answered.err());
-        latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
-        if index == 0 && !green.around.is_empty() {
-            stage.begun(&green.name);
-            stage.until_finished(&green.around).await;
-            start = clock::now();
-        }
+    let knocks_from = green.asks_from.first().copied().unwrap_or(green.source);
+    knock(&green.name, &green.knock, knocks_from, &green.host, stage).await?;
+    let mut asking = Asking::new(green, host);
+    if green.throughout {
+        throughout(&mut asking, stage).await?;
+    } else {
+        asking.first_and_others(stage).await?;
     }
-    stage.log.emit(What::Requests { actor: green.name.clone(), failures, latencies_us });
+    let look = match &green.fresh {
+        Some(fresh) => Some(look(green, fresh, host, stage).await?),
+        None => None,
+    };
+    stage.log.emit(asking.told(look));
     Ok(())
+}
+
+/// Asks before, during and after the attack.
+async fn throughout(asking: &mut Asking<'_>, stage: &Stage<'_>) -> Result<(), Trouble> {
+    let green = asking.green;
+    asking.at_its_pace(green.count).await?;
+    stage.begun(&green.name);
+    stage.until_any_started(&green.around).await;
+    asking.until(stage.until_finished(&green.around)).await?;
+    asking.at_its_pace(green.count).await
+}
+
+/// The client and a fresh source make the same request at the same time.
+async fn look(
+    green: &GreenPlan,
+    fresh: &FreshPlan,
+    host: &Host,
+    stage: &Stage<'_>,
+) -> Result<ClientLook, Trouble> {
+    let beside = stage.lab.host(&fresh.host).trouble("finding a host")?;
+    let errands = green.errands.iter();
+    let strangers =
+        errands.map(|errand| Client::new(errand.speaks, fresh.source, fresh.target, errand.port)).collect();
+    let at = clock::now();
+    let (own, fresh) = tokio::join!(once(green, host), ask(strangers, beside));
+    Ok(ClientLook { at, own: own?.err(), fresh: fresh?.1.err() })
+}
+
+/// A client at work, and what it got so far.
+struct Asking<'a> {
+    green: &'a GreenPlan,
+    host: &'a Host,
+    /// One for each errand; kept from request to request, as a session is.
+    clients: Vec<Client>,
+    failures: Vec<Option<String>>,
+    latencies_us: Vec<u64>,
+    starts: Vec<Stamp>,
+    retransmissions: Vec<u64>,
+}
+
+impl<'a> Asking<'a> {
+    fn new(green: &'a GreenPlan, host: &'a Host) -> Self {
+        let (failures, latencies_us, starts, retransmissions) = Default::default();
+        Self { green, host, clients: clients(green, 0), failures, latencies_us, starts, retransmissions }
+    }
+
+    /// One request.
+    async fn ask(&mut self) -> Result<(), Trouble> {
+        if self.green.asks_from.len() > 1 {
+            self.clients = clients(self.green, self.starts.len());
+        }
+        let again = |clients: &[Client]| clients.iter().map(Client::retransmissions).sum::<u64>();
+        let (before, began) = (again(&self.clients), clock::now());
+        let asked = ask(std::mem::take(&mut self.clients), self.host).await;
+        let (clients, answered) = asked?;
+        self.latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
+        self.starts.push(began);
+        self.retransmissions.push(again(&clients) - before);
+        self.failures.push(answered.err());
+        self.clients = clients;
+        Ok(())
+    }
+
+    async fn at_its_pace(&mut self, count: u32) -> Result<(), Trouble> {
+        let start = clock::now();
+        for index in 0..count {
+            wait::until_moment(start + Duration::from(self.green.interval) * index).await;
+            self.ask().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks once at least, and goes on at its pace until `end`.
+    async fn until(&mut self, end: impl Future<Output = ()>) -> Result<(), Trouble> {
+        let start = clock::now();
+        let mut end = std::pin::pin!(end.fuse());
+        for index in 1.. {
+            self.ask().await?;
+            let next = wait::until_moment(start + Duration::from(self.green.interval) * index);
+            tokio::select! {
+                biased;
+                () = &mut end => break,
+                () = next => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The first request, then whom it acts around, then the others.
+    async fn first_and_others(&mut self, stage: &Stage<'_>) -> Result<(), Trouble> {
+        let green = self.green;
+        if green.around.is_empty() {
+            return self.at_its_pace(green.count).await;
+        }
+        self.ask().await?;
+        stage.begun(&green.name);
+        stage.until_finished(&green.around).await;
+        let start = clock::now();
+        for index in 1..green.count {
+            wait::until_moment(start + Duration::from(green.interval) * index).await;
+            self.ask().await?;
+        }
+        Ok(())
+    }
+
+    fn told(self, look: Option<ClientLook>) -> What {
+        let Self { failures, latencies_us, starts, retransmissions, .. } = self;
+        let actor = self.green.name.clone();
+        What::Requests { actor, failures, latencies_us, starts, retransmissions, look }
+    }
 }

@@ -74,6 +74,7 @@ pub struct Stage<'a> {
 /// How far actors are, by name.
 #[derive(Default)]
 struct Progress {
+    started: BTreeSet<String>,
     begun: BTreeSet<String>,
     finished: BTreeSet<String>,
 }
@@ -100,6 +101,11 @@ impl<'a> Stage<'a> {
         self.until(|progress| actors.iter().all(|actor| progress.finished.contains(actor))).await;
     }
 
+    /// Waits until one of `actors` has started.
+    pub async fn until_any_started(&self, actors: &[String]) {
+        self.until(|progress| actors.iter().any(|actor| progress.started.contains(actor))).await;
+    }
+
     /// Waits until an actor's turn has come.
     async fn until_turn_of(&self, actor: &dyn Actor) {
         let name = actor.name();
@@ -108,6 +114,10 @@ impl<'a> Stage<'a> {
         let outer: Vec<&str> = around.map(Actor::name).collect();
         self.until_finished(actor.after()).await;
         self.until(|progress| outer.iter().all(|other| progress.begun.contains(*other))).await;
+    }
+
+    fn started(&self, actor: &str) {
+        self.progress.send_modify(|progress| progress.started.extend([actor.to_owned()]));
     }
 
     fn finished(&self, actor: &str) {
@@ -134,6 +144,7 @@ pub async fn act<'a>(stage: &'a Stage<'a>) -> Result<Vec<Deed<'a>>, Trouble> {
 
 async fn in_turn<'a>(actor: &'a dyn Actor, stage: &'a Stage<'a>) -> Result<Deed<'a>, Trouble> {
     stage.until_turn_of(actor).await;
+    stage.started(actor.name());
     let deed = actor.act(stage).await?;
     stage.finished(actor.name());
     Ok(deed)

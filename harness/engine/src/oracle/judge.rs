@@ -9,6 +9,7 @@ use scandrill_model::{
 };
 use scandrill_scanners::Sources;
 
+use super::collateral;
 use super::compare;
 use super::load;
 use super::matrix;
@@ -38,6 +39,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
     }
     let views: Vec<(&RedPlan, Option<ScanView<'_>>)> =
         plan.reds.iter().map(|red| (red, view(plan, red, &seen))).collect();
+    let collateral = collateral::of_all(plan, &seen);
     let mut findings = Vec::new();
     if skipped.is_none() && problems.is_empty() {
         for (red, view) in &views {
@@ -72,7 +74,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         skipped,
         matrix: matrix::matrix(&views, &seen),
         time_lines: time_line::time_lines(plan, &views, &seen),
-        collateral: Vec::new(),
+        collateral,
         causes: Vec::new(),
         rules: Vec::new(),
         sysctls: BTreeMap::new(),
@@ -85,7 +87,8 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
 
 /// What was found of each actor that does not scan; `None` where it was not seen to act. A line for each kind.
 fn others<'a>(plan: &'a Plan, seen: &'a Observations) -> Vec<(&'a str, Option<Vec<Finding>>)> {
-    let greens = plan.greens.iter().map(|green| (&*green.name, of_green(&green.name, &green.expect, seen)));
+    let greens =
+        plan.greens.iter().map(|green| (&*green.name, of_green(plan, &green.name, &green.expect, seen)));
     let operators = plan.operators.iter().map(|one| (&*one.name, of_operator(&one.name, &one.expect, seen)));
     let counters = plan.counters.iter().map(|counter| {
         let found = of_counter(plan, &counter.name, Some(counter.expect), seen);
@@ -100,8 +103,11 @@ fn of_counter(plan: &Plan, name: &str, expect: Option<Bound>, seen: &Observation
     Some(expect.map(|expect| load::counter(counter, read, expect, seen)).into_iter().collect())
 }
 
-fn of_green(name: &str, expect: &GreenExpectation, seen: &Observations) -> Option<Vec<Finding>> {
-    seen.requests.get(name).map(|requests| compare::green(name, requests, expect, seen))
+fn of_green(plan: &Plan, name: &str, expect: &GreenExpectation, seen: &Observations) -> Option<Vec<Finding>> {
+    let requests = seen.requests.get(name)?;
+    let mut findings = compare::green(name, requests, expect, seen);
+    findings.extend(collateral::compare(plan, name, requests, expect, seen));
+    Some(findings)
 }
 
 fn of_operator(name: &str, expect: &OperatorExpectation, seen: &Observations) -> Option<Vec<Finding>> {
@@ -308,7 +314,7 @@ fn predicted(
             let view = views.iter().find(|(red, _)| red.name == actor).and_then(|(_, view)| view.as_ref());
             view.map(|view| compare::red(view, expect))
         }
-        Prediction::Green(expect) => of_green(actor, expect, seen),
+        Prediction::Green(expect) => of_green(plan, actor, expect, seen),
         Prediction::Operator(expect) => of_operator(actor, expect, seen),
         Prediction::Counter(expect) => of_counter(plan, actor, *expect, seen),
     };

@@ -1,5 +1,6 @@
 //! Judging a case. It is given the plan's expectations and the event log, never the defense's code.
 
+mod collateral;
 pub mod compare;
 mod exchange;
 pub mod facts;

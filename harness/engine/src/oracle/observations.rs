@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use scandrill_model::{
-    BanCheck, CellFacts, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason, ScanResult, Stamp,
-    Technique, What,
+    BanCheck, CellFacts, ClientLook, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason,
+    ScanResult, Stamp, Technique, What,
 };
 
 /// What was seen of one scan by both witnesses.
@@ -50,6 +50,12 @@ pub struct RequestsSeen {
     pub failures: Vec<Option<String>>,
     /// How long each of them took.
     pub latencies_us: Vec<u64>,
+    /// When each of them began.
+    pub starts: Vec<Stamp>,
+    /// TCP segments that were sent again for each of them.
+    pub retransmissions: Vec<u64>,
+    /// What a fresh source got beside the client in the end, where a ban was asked for.
+    pub look: Option<ClientLook>,
     /// When the last of them was over.
     pub at: Stamp,
 }
@@ -131,6 +137,10 @@ pub struct Observations {
     pub canaries: Vec<(Moment, bool)>,
     /// Scans by actor.
     pub scans: BTreeMap<String, ScanSeen>,
+    /// When each actor started.
+    pub started: BTreeMap<String, Stamp>,
+    /// When each attacker's scan or flood ended.
+    pub attack_ended: BTreeMap<String, Stamp>,
     /// Requests by actor.
     pub requests: BTreeMap<String, RequestsSeen>,
     /// Commands by operator.
@@ -180,6 +190,7 @@ impl Observations {
             }
             What::Canary { moment, passed, .. } => self.canaries.push((*moment, *passed)),
             What::Scan { actor, result, took, .. } => {
+                self.attack_ended.insert(actor.clone(), event.at);
                 let scan = self.scan(actor);
                 scan.took = *took;
                 scan.states = result.states();
@@ -192,15 +203,23 @@ impl Observations {
                 scan.cells = Some(cells.iter().map(|cell| (cell.port, cell.clone())).collect());
                 scan.fill_in(*technique);
             }
-            What::Requests { actor, failures, latencies_us } => {
-                let (failures, latencies_us) = (failures.clone(), latencies_us.clone());
-                self.requests.insert(actor.clone(), RequestsSeen { failures, latencies_us, at: event.at });
+            What::Requests { actor, failures, latencies_us, starts, retransmissions, look } => {
+                let requests = RequestsSeen {
+                    failures: failures.clone(),
+                    latencies_us: latencies_us.clone(),
+                    starts: starts.clone(),
+                    retransmissions: retransmissions.clone(),
+                    look: look.clone(),
+                    at: event.at,
+                };
+                self.requests.insert(actor.clone(), requests);
             }
             What::Flooded { actor, sent, refused, completed, ended_early, took } => {
                 let (sent, refused, completed) = (*sent, *refused, *completed);
                 let (ended_early, took) = (*ended_early, *took);
                 let flood = FloodSeen { sent, refused, completed, ended_early, took };
                 self.floods.insert(actor.clone(), flood);
+                self.attack_ended.insert(actor.clone(), event.at);
             }
             What::Counted { counter, before, after } => {
                 self.counters.insert(counter.clone(), CounterSeen { before: *before, after: *after });
@@ -208,6 +227,9 @@ impl Observations {
             What::Ran { actor, exit, output, left_out } => {
                 let (exit, output, left_out) = (*exit, output.clone(), *left_out);
                 self.runs.insert(actor.clone(), RunSeen { exit, output, left_out, at: event.at });
+            }
+            What::ActorStarted { actor, .. } => {
+                self.started.insert(actor.clone(), event.at);
             }
             What::BanChecked { actor, check } => {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
@@ -226,7 +248,6 @@ impl Observations {
             | What::LabBuilt { .. }
             | What::ServiceReady { .. }
             | What::Installed { .. }
-            | What::ActorStarted { .. }
             | What::Knocked { .. }
             | What::Captured { .. }
             | What::Note { .. } => {}

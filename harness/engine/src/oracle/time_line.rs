@@ -153,7 +153,10 @@ fn bins(probes: &[Probe]) -> Vec<ProbeBin> {
 
 /// What became of connections from the banned address: clients' that hold one open from its host.
 fn sessions(plan: &Plan, red: &RedPlan, seen: &Observations) -> Sessions {
-    let held = plan.greens.iter().filter(|green| green.speaks == Speaks::Session);
+    let held = plan
+        .greens
+        .iter()
+        .filter(|green| green.errands.iter().any(|errand| errand.speaks == Speaks::Session));
     let from_here = held.filter(|green| green.source == red.scan.source);
     let cut = from_here.filter_map(|green| seen.requests.get(&green.name));
     let ends: Vec<bool> = cut.map(|requests| requests.failures.iter().any(Option::is_some)).collect();

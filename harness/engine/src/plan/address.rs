@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use scandrill_model::Family;
 
-use crate::scenario::{Flood, Forwards, Red, Scenario, Sender};
+use crate::scenario::{Flood, Forwards, Green, Red, Scenario, Sender};
 
 /// The attacked host's name.
 pub const TARGET: &str = "target";
@@ -59,6 +59,15 @@ pub enum InnerEnd {
     Edge,
 }
 
+/// The two ends of the link between a gateway that translates and its neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsideEnd {
+    /// The neighbour's.
+    Neighbour,
+    /// The gateway's.
+    Gateway,
+}
+
 impl InnerEnd {
     fn number(self) -> u16 {
         match self {
@@ -83,6 +92,8 @@ pub struct HostAddresses {
     pub interface: String,
     /// Its number on the link, from 1.
     number: u8,
+    /// Whether it is on a link of its own, behind a gateway that translates.
+    is_behind: bool,
     /// Ranges that the file routes to it.
     extra: Vec<IpNet>,
     /// Prefixes of its actors that have many sources.
@@ -96,18 +107,24 @@ impl AddressPlan {
         let face = if forwards.is_some() { EDGE } else { TARGET };
         let mut names = vec![face];
         let zombies = scenario.reds.iter().filter_map(|red| red.zombie.as_deref());
+        let behind =
+            |name: &str| scenario.greens.iter().any(|green| green.behind.is_some() && green.host == name);
         let works = scenario.actors().into_iter().map(|actor| actor.host);
-        add_new(&mut names, works.filter(|host| *host != TARGET));
+        add_new(&mut names, works.filter(|host| *host != TARGET && !behind(host)));
         if names.len() == 1 {
             names.push(WITNESS);
         }
+        let neighbours = scenario.greens.iter().filter(|green| green.behind.is_some());
         let actors = names.len();
         add_new(&mut names, zombies);
+        add_new(&mut names, scenario.greens.iter().filter_map(Green::peer));
+        add_new(&mut names, neighbours.map(|green| green.host.as_str()));
         let pools = pools(scenario);
         let host = |(number, name): (u8, &str)| HostAddresses {
             name: name.to_owned(),
             interface: if name == TARGET { scenario.target.interface.clone() } else { "eth0".to_owned() },
             number,
+            is_behind: behind(name),
             extra: extra(scenario, name),
             pools: senders(scenario)
                 .filter(|sender| sender.host == name)
@@ -119,8 +136,13 @@ impl AddressPlan {
     }
 
     /// All hosts on the link, the one that faces the others first.
-    pub fn hosts(&self) -> &[HostAddresses] {
-        &self.hosts
+    pub fn hosts(&self) -> impl Iterator<Item = &HostAddresses> {
+        self.hosts.iter().filter(|host| !host.is_behind)
+    }
+
+    /// The hosts behind gateways.
+    pub fn neighbours(&self) -> impl Iterator<Item = &HostAddresses> {
+        self.hosts.iter().filter(|host| host.is_behind)
     }
 
     fn find(&self, name: &str) -> &HostAddresses {
@@ -196,6 +218,16 @@ impl AddressPlan {
         self.find(host).within(Routed::Witness, family, 250)
     }
 
+    /// The first address of a crawler.
+    pub fn crawler(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).within(Routed::Actor, family, 201)
+    }
+
+    /// The address of a host behind a gateway.
+    pub fn behind(&self, host: &str, family: Family) -> IpAddr {
+        self.find(host).inside(family, InsideEnd::Neighbour).addr()
+    }
+
     /// An address that nobody has used when the `index`th red actor's ban is looked at.
     pub fn fresh(&self, host: &str, family: Family, index: usize) -> IpAddr {
         self.find(host).within(Routed::Witness, family, 100 + u16::try_from(index % 100).unwrap_or(0))
@@ -251,6 +283,11 @@ impl HostAddresses {
         [0x02, 0, 0, 0, 0, self.number]
     }
 
+    /// The Ethernet address of its gateway's end of the link between them.
+    pub fn gateway_mac(&self) -> [u8; 6] {
+        [0x02, 0, 0, 0, 2, self.number]
+    }
+
     /// Its address on the link, with the link's prefix.
     pub fn link(&self, family: Family) -> IpNet {
         let number = u16::from(self.number);
@@ -258,6 +295,16 @@ impl HostAddresses {
             Family::V4 => IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, self.number), 24)),
             Family::V6 => IpNet::V6(Ipv6Net::new_assert(v6(0, number), 64)),
         }
+    }
+
+    /// An end's address on the link between it and its gateway, with that link's prefix: that of an actor of its own.
+    pub fn inside(&self, family: Family, end: InsideEnd) -> IpNet {
+        let length = self.prefix(Routed::Actor, family).prefix_len();
+        let last = match end {
+            InsideEnd::Neighbour => 1,
+            InsideEnd::Gateway => 254,
+        };
+        IpNet::new_assert(self.within(Routed::Actor, family, last), length)
     }
 
     fn prefix(&self, routed: Routed, family: Family) -> IpNet {

@@ -9,7 +9,7 @@ use scandrill_model::{
 use scandrill_scanners::{Evasion, ScanPlan, Sources};
 use strum::IntoEnumIterator;
 
-use crate::scenario::{Green, Prediction, Red, Scenario, Sender, met_by};
+use crate::scenario::{Errand, Green, Prediction, Red, Scenario, Sender, met_by};
 
 /// Place, what is wrong, what would be right.
 pub type Unobservable = (Range<usize>, String, Option<String>);
@@ -35,28 +35,39 @@ pub fn check(scenario: &Scenario) -> Result<(), Unobservable> {
     predicted.map_or(Ok(()), |(expectation, red)| check_red(red, expectation, &met(red)))
 }
 
-/// A client needs a service that speaks its language; a line over TCP any service answers somehow.
+/// A client needs a service that speaks its language; a line over TCP any service answers somehow. Who asks elsewhere finds
+/// it there.
 fn check_client(green: &Green, services: &[ServicePlan], behind_edge: bool) -> Result<(), Unobservable> {
-    let (protocol, kind) = match green.speaks {
+    let elsewhere = green.peer().is_some();
+    let mut errands = green.errands.iter().filter(|_| !elsewhere);
+    errands.try_for_each(|errand| check_errand(green, *errand, services, behind_edge))
+}
+
+fn check_errand(
+    green: &Green,
+    Errand { speaks, port }: Errand,
+    services: &[ServicePlan],
+    behind_edge: bool,
+) -> Result<(), Unobservable> {
+    let (protocol, kind) = match speaks {
         Speaks::Ping => return Ok(()),
         Speaks::Tcp | Speaks::Session => (Protocol::Tcp, ServiceKind::Banner),
         Speaks::Http => (Protocol::Tcp, ServiceKind::Http),
         Speaks::Udp => (Protocol::Udp, ServiceKind::Echo),
         Speaks::Dns => (Protocol::Udp, ServiceKind::Dns),
     };
-    let at = services.iter().find(|service| (service.protocol, service.port) == (protocol, green.port));
+    let at = services.iter().find(|service| (service.protocol, service.port) == (protocol, port));
     let speaks_it = |served: ServiceKind| served == kind || kind == ServiceKind::Http && served.is_http();
-    if at.is_some_and(|service| speaks_it(service.kind) || green.speaks == Speaks::Tcp) {
+    if at.is_some_and(|service| speaks_it(service.kind) || speaks == Speaks::Tcp) {
         return Ok(());
     }
     let there =
         at.map_or_else(|| "nothing listens".to_owned(), |service| format!("{} is served", service.kind));
-    let message =
-        format!("`{}` speaks {}, but {there} on {protocol}/{}", green.name, green.speaks, green.port);
+    let message = format!("`{}` speaks {speaks}, but {there} on {protocol}/{port}", green.name);
     let wanted = if behind_edge {
         format!("ask a port of the edge that leads to a service which speaks {kind}")
     } else {
-        format!("add \"{protocol}/{} {}\" to the target's services", green.port, kind)
+        format!("add \"{protocol}/{port} {kind}\" to the target's services")
     };
     Err((green.span.clone(), message, Some(wanted)))
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use scandrill_model::{
-    Family, HostPlan, InterfacePlan, LabPlan, PerMille, RoutePlan, Segment, Step, SysctlPlan, Wire,
+    Family, HostPlan, InterfacePlan, LabPlan, PerMille, Protocol, RoutePlan, Segment, ServiceKind,
+    ServicePlan, Step, SysctlPlan, Wire,
 };
 
 use super::address::{AddressPlan, EDGE, EDGE_REFERENCE, HostAddresses, InnerEnd, REFERENCE, TARGET};
-use super::{edge, web};
-use crate::scenario::{Forwards, Scenario};
+use super::green::Gateway;
+use super::{edge, gateway, web};
+use crate::scenario::{Errand, Forwards, Scenario};
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
 
@@ -67,11 +69,16 @@ pub fn kernel_icmp() -> Vec<Step> {
 /// Lays out the lab: the target and the actors' hosts on one link, and the reference beside it. An edge takes the target's
 /// place on that link, and has another one to the target, and a reference of its own. `owned` are further addresses that a
 /// host's kernel answers for, because a client or nmap sends from them.
-pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr)]) -> LabPlan {
+pub fn plan(
+    scenario: &Scenario,
+    addresses: &AddressPlan,
+    owned: &[(&str, IpAddr)],
+    gateways: &[Gateway<'_>],
+) -> LabPlan {
     let mut hosts: Vec<HostPlan> =
-        addresses.hosts().iter().map(|host| host_plan(scenario, addresses, host)).collect();
+        addresses.hosts().map(|host| host_plan(scenario, addresses, host)).collect();
     let interfaces: Vec<InterfacePlan> =
-        addresses.hosts().iter().map(|host| interface(host, owned, scenario.loss)).collect();
+        addresses.hosts().map(|host| interface(host, owned, scenario.loss)).collect();
     let wire = if interfaces.len() == 2 { Wire::Veth } else { Wire::Bridge };
     let mut segments = vec![Segment { wire, interfaces }];
     let mut references = vec![(TARGET, REFERENCE)];
@@ -80,6 +87,7 @@ pub fn plan(scenario: &Scenario, addresses: &AddressPlan, owned: &[(&str, IpAddr
         segments.push(inner_link(scenario, addresses));
         references.push((EDGE, EDGE_REFERENCE));
     }
+    gateway::add(scenario, addresses, gateways, &mut hosts, &mut segments);
     for (of, name) in references {
         let alike = hosts.iter().find(|host| host.name == of).cloned().unwrap_or_default();
         let (services, programs, routes) = (Vec::new(), Vec::new(), Vec::new());
@@ -147,15 +155,29 @@ fn host_plan(scenario: &Scenario, addresses: &AddressPlan, host: &HostAddresses)
         sysctls: sysctls(scenario, addresses, &host.name),
         routes,
         answers_for: Vec::new(),
-        services: if host.name == TARGET { scenario.target.services.clone() } else { Vec::new() },
+        services: services(scenario, &host.name),
         programs: programs(scenario, addresses, &host.name),
     }
+}
+
+/// The target's listeners, or those that an outbound client asks.
+fn services(scenario: &Scenario, host: &str) -> Vec<ServicePlan> {
+    if host == TARGET {
+        return scenario.target.services.clone();
+    }
+    let asked = scenario.greens.iter().filter(|green| green.peer() == Some(host));
+    let banner = |errand: &Errand| ServicePlan {
+        protocol: Protocol::Tcp,
+        port: errand.port,
+        kind: ServiceKind::Banner,
+    };
+    asked.flat_map(|green| green.errands.iter().map(banner)).collect()
 }
 
 /// The target behind its edge, by which it answers everybody.
 fn behind(scenario: &Scenario, addresses: &AddressPlan) -> HostPlan {
     let links = BOTH.map(|family| addresses.face().link(family).trunc());
-    let others = addresses.hosts()[1..].iter().flat_map(HostAddresses::routed_prefixes);
+    let others = addresses.hosts().skip(1).flat_map(HostAddresses::routed_prefixes);
     let via = |to: &IpNet| addresses.within_edge(Family::of(to.network()), InnerEnd::Edge).addr();
     HostPlan {
         name: TARGET.to_owned(),
@@ -176,15 +198,20 @@ fn programs(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<Ste
     }
 }
 
-fn sysctls(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<SysctlPlan> {
+/// Makes a host one that forwards.
+pub fn forward(sysctls: &mut [SysctlPlan], why: &str) {
+    let forwarding = sysctls.iter_mut().filter(|sysctl| FORWARDING.contains(&sysctl.key.as_str()));
+    forwarding.for_each(|sysctl| {
+        "1".clone_into(&mut sysctl.value);
+        why.clone_into(&mut sysctl.why);
+    });
+}
+
+pub fn sysctls(scenario: &Scenario, addresses: &AddressPlan, host: &str) -> Vec<SysctlPlan> {
     let mut sysctls: Vec<SysctlPlan> = EVERYWHERE.into_iter().map(sysctl).collect();
     let of_packets = matches!(addresses.forwards(), Some(Forwards::Route | Forwards::Nat));
     if host == EDGE && of_packets {
-        let forwarding = sysctls.iter_mut().filter(|sysctl| FORWARDING.contains(&sysctl.key.as_str()));
-        forwarding.for_each(|sysctl| {
-            "1".clone_into(&mut sysctl.value);
-            "the edge forwards packets".clone_into(&mut sysctl.why);
-        });
+        forward(&mut sysctls, "the edge forwards packets");
     }
     if host == TARGET || host == EDGE {
         sysctls.extend(ANSWERING.into_iter().map(sysctl));
@@ -206,6 +233,6 @@ fn routes(addresses: &AddressPlan, of: &HostAddresses) -> Vec<RoutePlan> {
     let of_host = |host: &HostAddresses| {
         host.routed_prefixes().map(|to| RoutePlan { to, via: via(host, &to) }).collect::<Vec<_>>()
     };
-    let others = addresses.hosts()[1..].iter().filter(|host| host.name != of.name);
+    let others = addresses.hosts().skip(1).filter(|host| host.name != of.name);
     others.flat_map(of_host).collect()
 }

@@ -5,6 +5,8 @@ mod address;
 mod edge;
 mod expect;
 mod flood;
+mod gateway;
+mod green;
 mod lab;
 mod operator;
 mod red;
@@ -17,8 +19,8 @@ use std::ops::Range;
 use scandrill_defenses::lint::{Finding, V6_TWIN_MISSING, lint};
 use scandrill_defenses::{LayerSpec, Site, rules};
 use scandrill_model::{
-    Backend, Family, GreenExpectation, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation,
-    ServicePlan, Speaks, Step, Technique,
+    Backend, Family, LabPlan, Millis, Need, PerMille, PortSet, Protocol, RedExpectation, ServicePlan, Step,
+    Technique,
 };
 use scandrill_scanners::{Detect, Evasion, Foreign, Nic, ScanPlan, SourceOwner, Sources, Timing};
 use serde::{Deserialize, Serialize};
@@ -28,11 +30,12 @@ pub use self::address::{EDGE, REFERENCE, TARGET};
 pub use self::edge::{EdgePlan, SidePlan};
 pub use self::expect::{possible_states, silent_by_nature};
 pub use self::flood::{CounterPlan, FloodPlan};
+pub use self::green::{FreshPlan, GreenPlan};
 pub use self::operator::{LIMIT_MS as OPERATOR_LIMIT_MS, OperatorPlan};
 use crate::actor::drive::is_worth_a_table;
 use crate::bad_file::{BadFile, SourceFile};
 use crate::case::Case;
-use crate::scenario::{Canary, Green, IcmpLimit, Knock, Prediction, Scanner, Scenario, met_by};
+use crate::scenario::{Canary, IcmpLimit, Knock, Prediction, Scanner, Scenario, met_by};
 
 /// Everything one case does.
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing, to another reader")]
@@ -204,33 +207,6 @@ pub struct LookPlan {
     pub fresh: ScanPlan,
 }
 
-/// A client.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GreenPlan {
-    /// Its name.
-    pub name: String,
-    /// Where it works.
-    pub host: String,
-    /// Its address.
-    pub source: IpAddr,
-    /// What it speaks.
-    pub speaks: Speaks,
-    /// To which port.
-    pub port: u16,
-    /// How many requests.
-    pub count: u32,
-    /// From the start of one to the next.
-    pub interval: Millis,
-    /// What it does first.
-    pub knock: Knock,
-    /// Who must have finished.
-    pub after: Vec<String>,
-    /// Who acts after its first request and before the others.
-    pub around: Vec<String>,
-    /// What it is expected to get.
-    pub expect: GreenExpectation,
-}
-
 /// The sentence on trial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClaimPlan {
@@ -283,7 +259,7 @@ impl Planner<'_> {
             .enumerate()
             .map(|(index, red)| self.red(index, red))
             .collect::<Result<_, _>>()?;
-        let greens = scenario.greens.iter().map(|green| self.green(green)).collect::<Result<Vec<_>, _>>()?;
+        let greens = self.greens(&reds)?;
         let floods = scenario.floods.iter().enumerate().map(|(index, flood)| self.flood(index, flood));
         let floods = floods.collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps()?;
@@ -291,9 +267,8 @@ impl Planner<'_> {
         let operators = self.operators(&reds, &greens);
         let by_kernel = reds.iter().filter(|red| red.is_by_kernel());
         let by_kernel = by_kernel.map(|red| (red.from.host.as_str(), red.scan.source));
-        let owned: Vec<(&str, IpAddr)> =
-            by_kernel.chain(greens.iter().map(|green| (green.host.as_str(), green.source))).collect();
-        let lab = lab::plan(scenario, &self.addresses, &owned);
+        let owned: Vec<(&str, IpAddr)> = by_kernel.chain(greens.iter().flat_map(GreenPlan::owned)).collect();
+        let lab = lab::plan(scenario, &self.addresses, &owned, &green::gateways(&greens));
         let programs: Vec<Step> = lab.hosts.iter().flat_map(|host| host.programs.clone()).collect();
         let starting =
             daemons(programs.iter().chain(&steps.0).chain(edge.iter().flat_map(|edge| &edge.steps)));
@@ -503,26 +478,6 @@ impl Planner<'_> {
     fn neighbour(&self, host: &str) -> (IpAddr, [u8; 6]) {
         (self.addresses.link(host, self.case.family), self.addresses.mac(host))
     }
-
-    fn green(&self, green: &Green) -> Result<GreenPlan, BadFile> {
-        let source = match green.source.filter(|source| Family::of(*source) == self.case.family) {
-            Some(source) => self.reachable(&green.host, source, &green.span)?,
-            None => self.addresses.link(&green.host, self.case.family),
-        };
-        Ok(GreenPlan {
-            name: green.name.clone(),
-            host: green.host.clone(),
-            source,
-            speaks: green.speaks,
-            port: green.port,
-            count: green.count,
-            interval: green.interval,
-            knock: green.knock.clone(),
-            after: green.after.clone(),
-            around: green.around.clone(),
-            expect: green.expect,
-        })
-    }
 }
 
 fn zombies(scenario: &Scenario) -> Vec<String> {
@@ -530,10 +485,11 @@ fn zombies(scenario: &Scenario) -> Vec<String> {
     zombies.into_iter().cloned().collect()
 }
 
-/// What the defense needs, the scanners, and the services; a zombie, and a link that loses packets, are rules of nft's.
+/// What the defense needs, the scanners, and the services; a zombie, a gateway, and a link that loses packets, are rules of nft's.
 fn needs(of_steps: &[Need], reds: &[RedPlan], scenario: &Scenario, backend: Backend) -> Vec<Need> {
     let scanners = reds.iter().filter_map(|red| red.scanner.foreign()).map(Foreign::name);
-    let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty();
+    let translated = scenario.greens.iter().any(|green| green.behind.is_some());
+    let ruled = scenario.loss > PerMille::NONE || !zombies(scenario).is_empty() || translated;
     let programs = scanners.chain(ruled.then_some("nft"));
     let programs = programs.map(|program| Need::Program(program.to_owned()));
     let sctp = scenario.target.services.iter().any(|service| service.protocol == Protocol::Sctp);
@@ -574,7 +530,7 @@ fn paced(reds: &[RedPlan], greens: &[GreenPlan], floods: &[FloodPlan]) -> u64 {
             .into_iter()
             .fold(ports.saturating_mul(pace), u64::saturating_add)
     });
-    let clients = greens.iter().map(|green| u64::from(green.count) * (green.interval.0 + FAILED_REQUEST));
+    let clients = greens.iter().map(|green| green.asked() * (green.interval.0 + FAILED_REQUEST));
     let knocks = reds.iter().map(|red| &red.knock).chain(greens.iter().map(|green| &green.knock));
     let knocks = knocks.map(|knock| knock.took().0);
     scans.chain(clients).chain(knocks).chain(floods.iter().map(flood::paced)).fold(0, u64::saturating_add)

@@ -19,6 +19,9 @@ pub struct Machine<'a> {
     plan: &'a Plan,
     lab: &'a Lab,
     services: RefCell<Option<Services>>,
+    /// Those of hosts that the target itself asks.
+    #[expect(dead_code, reason = "held to be open")]
+    elsewhere: Vec<Services>,
     /// The programs that serve, by host.
     programs: RefCell<BTreeMap<String, Installed>>,
     /// The edge's is the first, where there is one.
@@ -32,13 +35,15 @@ impl<'a> Machine<'a> {
     /// Starts its services and its kernel log, and captures at every end that a probe passes.
     pub async fn start(plan: &'a Plan, lab: &'a Lab, log: &Log) -> Result<Self, Trouble> {
         let services = RefCell::new(Some(serve(plan, lab).await?));
+        let elsewhere = serve_elsewhere(plan, lab).await?;
         let programs = RefCell::default();
         for service in plan.services() {
             log.emit(What::ServiceReady { service: service.to_string() });
         }
         let kernel_logs = RefCell::new(write_logs(plan, lab).await?);
         let watch = Watch::start(plan, lab).await?;
-        let machine = Self { plan, lab, services, programs, kernel_logs, heard: RefCell::default(), watch };
+        let heard = RefCell::default();
+        let machine = Self { plan, lab, services, elsewhere, programs, kernel_logs, heard, watch };
         for host in &plan.lab.hosts {
             machine.start_programs(host).await?;
         }
@@ -135,6 +140,15 @@ async fn end_programs(programs: impl IntoIterator<Item = Installed>) -> Result<(
 async fn serve(plan: &Plan, lab: &Lab) -> Result<Services, Trouble> {
     let target = lab.host(TARGET).trouble("finding the target")?;
     start_services(target, plan.services()).await.trouble("starting services")
+}
+
+async fn serve_elsewhere(plan: &Plan, lab: &Lab) -> Result<Vec<Services>, Trouble> {
+    let mut running = Vec::new();
+    for other in plan.lab.hosts.iter().filter(|host| host.name != TARGET && !host.services.is_empty()) {
+        let host = lab.host(&other.name).trouble("finding a host")?;
+        running.push(start_services(host, &other.services).await.trouble("starting services")?);
+    }
+    Ok(running)
 }
 
 /// Starts to write the kernel logs of the hosts that have a defense, the target's last.

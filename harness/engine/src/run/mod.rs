@@ -182,7 +182,7 @@ async fn control(plan: &Plan, lab: &Lab, log: &Log) -> Result<(), Trouble> {
         log.emit(What::Control { actors: actors.clone(), technique, source, result });
     }
     for green in &plan.greens {
-        let failure = green::once(green, plan.target, host(lab, &green.host)?).await?.err();
+        let failure = green::once(green, host(lab, &green.host)?).await?.err();
         log.emit(What::ControlRequest { actor: green.name.clone(), failure });
     }
     Ok(())

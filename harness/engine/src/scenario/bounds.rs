@@ -21,8 +21,12 @@ pub(super) fn check_bounds(scenario: &Scenario) -> Located<()> {
         let help = "add `exclusive = true`, or bound probes with `lands_within_probes`";
         enforced.then_some(("enforced_within", help)).or(took.then_some(("took.max", EXCLUSIVE)))
     };
-    let of_green =
-        |expect: &GreenExpectation| expect.latency_max.is_some().then_some(("latency_max", EXCLUSIVE));
+    let of_green = |expect: &GreenExpectation| {
+        let mut phases = [expect.before, expect.during, expect.after].into_iter().flatten();
+        let p99 = phases.any(|phase| phase.latency_p99_max.is_some());
+        let latency = expect.latency_max.map(|_| "latency_max").or(p99.then_some("latency_p99_max"));
+        latency.map(|key| (key, EXCLUSIVE))
+    };
     let reds = scenario.reds.iter().map(|red| (&red.span, of_red(&red.expect)));
     let greens = scenario.greens.iter().map(|green| (&green.span, of_green(&green.expect)));
     let claim = scenario.claim.as_ref().map(|claim| match &claim.predicts {

@@ -4,7 +4,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::file::{At, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, RedExpect, TimeTable};
+use super::file::{
+    At, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PhaseExpect, RedExpect, TimeTable,
+};
 
 /// A sentence and what its author predicts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -64,6 +66,16 @@ pub struct PredictsTable {
     pub took: Option<TimeTable>,
     /// As in a green `expect`.
     pub latency_max: Option<At<String>>,
+    /// As in a green `expect`.
+    pub retransmissions_max: Option<At<u64>>,
+    /// As in a green `expect`.
+    pub banned: Option<At<bool>>,
+    /// As in a green `expect`.
+    pub before: Option<At<PhaseExpect>>,
+    /// As in a green `expect`.
+    pub during: Option<At<PhaseExpect>>,
+    /// As in a green `expect`.
+    pub after: Option<At<PhaseExpect>>,
     /// As the `expect` of a counter.
     pub counts: Option<At<Count>>,
     /// As in an operator's `expect`.
@@ -105,6 +117,11 @@ impl PredictsTable {
             success_max: self.success_max.clone(),
             served: self.served.clone(),
             latency_max: self.latency_max.clone(),
+            retransmissions_max: self.retransmissions_max.clone(),
+            banned: self.banned.clone(),
+            before: self.before.clone(),
+            during: self.during.clone(),
+            after: self.after.clone(),
         }
     }
 

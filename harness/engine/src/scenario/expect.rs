@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 use scandrill_model::{
-    Allowed, BanExpectation, BanOutcome, Bound, GreenExpectation, OperatorExpectation, PortSet, PortState,
-    RedExpectation, RepeatsExpectation, StateSet, TimeBound,
+    Allowed, BanExpectation, BanOutcome, Bound, GreenExpectation, OperatorExpectation, PhaseExpectation,
+    PortSet, PortState, RedExpectation, RepeatsExpectation, StateSet, TimeBound,
 };
 
 use super::file::{
-    At, BanTable, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PredictsTable, RedExpect,
-    RepeatsTable, TimeTable,
+    At, BanTable, BanValue, Count, GreenExpect, OneOrMany, OperatorExpect, PhaseExpect, PredictsTable,
+    RedExpect, RepeatsTable, TimeTable,
 };
 use super::words::{Wrong, length, word};
 use super::{Kind, Prediction};
@@ -86,16 +86,45 @@ pub fn red(table: &RedExpect) -> Located<RedExpectation> {
 
 /// Understands a green client's expectation.
 pub fn green(table: &GreenExpect) -> Located<GreenExpectation> {
-    let share = |value: &f64| match value {
-        0.0..=1.0 => Ok(*value),
-        _ => Err(Wrong::new(format!("{value} is not a share"), "write a number from 0.0 to 1.0")),
-    };
+    let phase = |table: &Option<At<PhaseExpect>>| table.as_ref().map(phase).transpose();
     Ok(GreenExpectation {
-        success_min: table.success_min.as_ref().map(|value| at(value, share)).transpose()?,
-        success_max: table.success_max.as_ref().map(|value| at(value, share)).transpose()?,
+        success_min: table.success_min.as_ref().map(|value| at(value, |&value| share(value))).transpose()?,
+        success_max: table.success_max.as_ref().map(|value| at(value, |&value| share(value))).transpose()?,
         served: table.served.as_ref().map(|count| at(count, bound)).transpose()?,
         latency_max: table.latency_max.as_ref().map(|text| at(text, |text| length(text))).transpose()?,
+        retransmissions_max: table.retransmissions_max.as_ref().map(|count| count.value),
+        banned: table.banned.as_ref().map(|banned| banned.value),
+        before: phase(&table.before)?,
+        during: phase(&table.during)?,
+        after: phase(&table.after)?,
     })
+}
+
+fn phase(table: &At<PhaseExpect>) -> Located<PhaseExpectation> {
+    let span = &table.span;
+    let table = &table.value;
+    let expect = PhaseExpectation {
+        success_min: table.success_min.as_ref().map(|value| at(value, |&value| share(value))).transpose()?,
+        success_max: table.success_max.as_ref().map(|value| at(value, |&value| share(value))).transpose()?,
+        latency_p99_max: table
+            .latency_p99_max
+            .as_ref()
+            .map(|text| at(text, |text| length(text)))
+            .transpose()?,
+        retransmissions_max: table.retransmissions_max.as_ref().map(|count| count.value),
+    };
+    if expect == PhaseExpectation::default() {
+        let help = "add a key such as success_min = 1.0, or leave it out";
+        return Err((span.clone(), Wrong::new("nothing is expected of this phase", help)));
+    }
+    Ok(expect)
+}
+
+fn share(value: f64) -> Result<f64, Wrong> {
+    match value {
+        0.0..=1.0 => Ok(value),
+        _ => Err(Wrong::new(format!("{value} is not a share"), "write a number from 0.0 to 1.0")),
+    }
 }
 
 /// Understands what an operator's commands must come to.

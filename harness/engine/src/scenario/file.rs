@@ -482,12 +482,21 @@ pub struct GreenTable {
     /// Its address, inside a range of its host; chosen by default.
     pub source: Option<At<String>>,
     /// What it does: "http tcp/80", "tcp tcp/22", "udp udp/7", "dns udp/53" or "ping"; with "session tcp/22" all its
-    /// requests are lines over one connection, each of which comes back.
+    /// requests are lines over one connection, each of which comes back. Or who it is: "browser tcp/80" loads pages, each
+    /// over six connections at once; "api tcp/80" makes one new connection a second; "admin tcp/22" keeps a session;
+    /// "monitor tcp/22" pings and connects once a minute; "crawler tcp/80" comes from eight addresses of its range in turn;
+    /// "outbound tcp/443" is the target itself, which connects to a service of that port on a host of its own.
     pub client: At<String>,
-    /// Requests per time, e.g. "1/s"; "10/s" by default.
+    /// Requests per time, e.g. "1/s"; by default "10/s", or what the role says.
     pub rate: Option<At<String>>,
     /// How many requests it makes; 10 by default.
     pub count: Option<At<u32>>,
+    /// Whether it makes `count` requests before the first attacker begins, goes on while attackers act, and makes `count`
+    /// more once the last has ended; then a fresh source makes the same request beside it.
+    #[serde(default)]
+    pub throughout: bool,
+    /// The attacker beside which it sits behind one translating gateway, so that the target sees one address for both.
+    pub behind: Option<At<String>>,
     /// Ports that it touches in this order before its first request, from the same address: `["tcp/7000", "udp/8000"]`.
     pub knock: Option<At<Vec<String>>>,
     /// From one step of its knock to the next, and from the last to its first request, e.g. "1500ms"; "20ms" by default.
@@ -515,6 +524,30 @@ pub struct GreenExpect {
     pub served: Option<At<Count>>,
     /// No request that is served takes longer, e.g. "50ms"; only in an `exclusive` scenario.
     pub latency_max: Option<At<String>>,
+    /// At most so many TCP segments of its are sent again.
+    pub retransmissions_max: Option<At<u64>>,
+    /// Whether it is banned: served at first and no more in the end, while a fresh source is served.
+    pub banned: Option<At<bool>>,
+    /// What it gets before the first attacker begins, as in expect.before.success_min = 1.0.
+    pub before: Option<At<PhaseExpect>>,
+    /// What it gets while attackers act.
+    pub during: Option<At<PhaseExpect>>,
+    /// What it gets once the last attacker has ended.
+    pub after: Option<At<PhaseExpect>>,
+}
+
+/// What a green client is expected to get in one phase. It must have made a request then.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, as in expect.during.success_min = 0.99")]
+pub struct PhaseExpect {
+    /// Smallest share of requests that are served, 0.0 to 1.0.
+    pub success_min: Option<At<f64>>,
+    /// Largest share of requests that are served, 0.0 to 1.0.
+    pub success_max: Option<At<f64>>,
+    /// 99 in 100 served requests take no longer, e.g. "50ms"; only in an `exclusive` scenario.
+    pub latency_p99_max: Option<At<String>>,
+    /// At most so many TCP segments of its are sent again.
+    pub retransmissions_max: Option<At<u64>>,
 }
 
 /// An administrator.

@@ -8,6 +8,7 @@ mod edge;
 mod expect;
 pub mod file;
 mod flood;
+mod green;
 mod knock;
 mod load_file;
 mod operator;
@@ -22,8 +23,7 @@ use std::ops::Range;
 use ipnet::IpNet;
 use scandrill_defenses::LayerSpec;
 use scandrill_model::{
-    Backend, Family, GreenExpectation, Millis, PerMille, PortSet, Protocol, RedExpectation, ServicePlan,
-    Speaks, Technique, Tool,
+    Backend, Family, PerMille, PortSet, Protocol, RedExpectation, ServicePlan, Technique, Tool,
 };
 use scandrill_scanners::{Detect, Evasion, Foreign, Order, Pace, SourceOwner, Timing, foreign_scanner};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,7 @@ pub use counter::Counter;
 pub use edge::{Edge, Forwarded, Forwards, Tells, met_by, service as service_behind};
 pub use expect::pattern;
 pub use flood::{Amount, Flood};
+pub use green::{CRAWLERS, Errand, Green, Role, over};
 pub use knock::Knock;
 pub use operator::{Boot, Operator};
 pub use read::{LoadRules, read};
@@ -320,33 +321,4 @@ pub enum Sender {
     Prefix(IpNet),
     /// Somebody else.
     Spoofed(Who),
-}
-
-/// A legitimate client.
-#[derive(Clone, Debug)]
-pub struct Green {
-    /// Unique among all actors.
-    pub name: String,
-    /// Where it works.
-    pub host: String,
-    /// Its address, when the file fixes it.
-    pub source: Option<IpAddr>,
-    /// What it speaks.
-    pub speaks: Speaks,
-    /// To which port; 0 for ping.
-    pub port: u16,
-    /// How many requests.
-    pub count: u32,
-    /// From the start of one request to the next.
-    pub interval: Millis,
-    /// What it does before its first request.
-    pub knock: Knock,
-    /// Who must have finished.
-    pub after: Vec<String>,
-    /// Who acts after its first request and before the others.
-    pub around: Vec<String>,
-    /// What it is expected to get.
-    pub expect: GreenExpectation,
-    /// Its place in the file.
-    pub span: Range<usize>,
 }

@@ -7,22 +7,19 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use scandrill_defenses::{LayerSpec, is_of_the_machine};
-use scandrill_model::{Backend, Family, Millis, PerMille, Protocol, ServicePlan, Tool, is_lab_address};
+use scandrill_model::{Backend, Family, PerMille, Protocol, ServicePlan, Tool, is_lab_address};
 
 use super::bounds::check_bounds;
 use super::expect::{self, Located, at};
-use super::file::{At, ClaimTable, GreenTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
-use super::knock::knock;
+use super::file::{At, ClaimTable, HostTable, LayerTable, OneOrMany, ScenarioFile, TargetTable};
 use super::words::{self, Wrong, word};
-use super::{
-    Actor, Canary, Claim, Counter, Edge, Green, HostSettings, IcmpLimit, Kind, Red, Scenario, Target,
-};
-use super::{counter, edge, flood, operator, red};
+use super::{Actor, Canary, Claim, Counter, Edge, HostSettings, IcmpLimit, Kind, Red, Scenario, Target};
+use super::{counter, edge, flood, green, operator, red};
 use crate::bad_file::{BadFile, SourceFile, nearest};
 
 /// Hosts that a lab has by itself, and no actor but an administrator works on.
 const RESERVED_HOSTS: [&str; 4] = [TARGET, EDGE, "reference", "edge-reference"];
-const TARGET: &str = "target";
+pub(super) const TARGET: &str = "target";
 const EDGE: &str = "edge";
 
 /// Finds a rules file that a scenario names, by its path from the scenario's folder; the error says why not.
@@ -61,7 +58,8 @@ fn from_toml(file: &SourceFile, error: &toml::de::Error) -> BadFile {
 
 fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<'_>) -> Located<Scenario> {
     let reds = red::reds(&raw.red)?;
-    let greens = greens(&raw.green)?;
+    let floods = flood::floods(&raw.flood)?;
+    let greens = green::greens(&raw.green, &reds, &floods)?;
     let operators = operator::operators(&raw.operator)?;
     let services = services(&raw.target.services)?;
     let edge = raw.edge.as_ref().map(|table| edge::edge(table, &services, load)).transpose()?;
@@ -97,7 +95,7 @@ fn understand(name: &str, file: &SourceFile, raw: ScenarioFile, load: LoadRules<
         reds,
         greens,
         operators,
-        floods: flood::floods(&raw.flood)?,
+        floods,
         counters: counter::counters(&raw.counter)?,
     };
     scenario.claim = raw.claim.as_ref().map(|table| claim(table, &scenario.named())).transpose()?;
@@ -149,7 +147,7 @@ fn tools<'a>(
     }
 }
 
-fn at_least_one(count: u32) -> Result<u32, Wrong> {
+pub(super) fn at_least_one(count: u32) -> Result<u32, Wrong> {
     if count == 0 { Err(Wrong::new("nothing would run", "write 1 or more")) } else { Ok(count) }
 }
 
@@ -377,47 +375,8 @@ where
     text.map_or(Ok(default), |text| at(text, |text| word(what, text)))
 }
 
-fn greens(tables: &[At<GreenTable>]) -> Located<Vec<Green>> {
-    tables.iter().enumerate().map(|(index, table)| green(index, &table.value)).collect()
-}
-
-fn green(index: usize, table: &GreenTable) -> Located<Green> {
-    let (speaks, port) = at(&table.client, |text| words::client(text))?;
-    let name = name_of(table.name.as_ref(), "green", index);
-    let interval = table.rate.as_ref().map(|text| at(text, |text| client_rate(text))).transpose()?;
-    Ok(Green {
-        host: table.host.as_ref().map_or_else(|| name.clone(), |host| host.value.clone()),
-        name,
-        source: table.source.as_ref().map(|text| at(text, |text| lab_address(text))).transpose()?,
-        speaks,
-        port,
-        count: table
-            .count
-            .as_ref()
-            .map(|count| at(count, |&count| at_least_one(count)))
-            .transpose()?
-            .unwrap_or(10),
-        interval: interval.unwrap_or(Millis(100)),
-        knock: knock(table.knock.as_ref(), table.knock_pace.as_ref())?,
-        after: names(table.after.iter().flatten()),
-        around: names(&table.around),
-        expect: expect::green(&table.expect)?,
-        span: table.client.span.clone(),
-    })
-}
-
 pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a At<String>>) -> Vec<String> {
     names.into_iter().map(|name| name.value.clone()).collect()
-}
-
-/// Clients are people, or machines that behave.
-fn client_rate(text: &str) -> Result<Millis, Wrong> {
-    match Millis::from(words::rate(text)?) {
-        Millis(0) => {
-            Err(Wrong::new(format!("`{text}` is more than a thousand a second"), "no client asks so often"))
-        }
-        interval => Ok(interval),
-    }
 }
 
 /// Names are unique, `after` names an actor, and nobody waits for himself.
@@ -452,7 +411,10 @@ fn check_actors(scenario: &Scenario) -> Located<()> {
 fn check_hosts(scenario: &Scenario) -> Located<()> {
     let actors = scenario.actors();
     let is_defended = |host: &str| host == TARGET || host == EDGE && scenario.edge.is_some();
-    let at_home = |actor: &&Actor<'_>| actor.kind == Kind::Operator && is_defended(actor.host);
+    let is_outbound = |name: &str| scenario.greens.iter().any(|green| green.peer() == Some(name));
+    let at_home = |actor: &&Actor<'_>| {
+        actor.kind == Kind::Operator && is_defended(actor.host) || is_outbound(actor.name)
+    };
     let hosts: Vec<_> =
         actors.iter().filter(|actor| !at_home(actor)).map(|actor| (actor.host, actor.span)).collect();
     if let Some((host, span)) = hosts.iter().find(|(host, _)| RESERVED_HOSTS.contains(host)) {

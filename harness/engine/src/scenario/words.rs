@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use scandrill_model::{Millis, PerMille, Protocol, ServiceKind, ServicePlan, Speaks, Technique};
+use scandrill_model::{Millis, PerMille, Protocol, ServiceKind, ServicePlan, Technique};
 use strum::IntoEnumIterator;
 
 use crate::bad_file::nearest;
@@ -35,7 +35,7 @@ pub fn technique(text: &str) -> Result<Technique, Wrong> {
     found.copied().ok_or_else(|| unknown("technique", text, known.iter().map(Technique::name)))
 }
 
-fn unknown<'a>(what: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Wrong {
+pub fn unknown<'a>(what: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Wrong {
     let help = match nearest(text, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known: {}", known.collect::<Vec<_>>().join(", ")),
@@ -89,28 +89,6 @@ pub fn address(text: &str) -> Result<(Protocol, u16), Wrong> {
     let port = port.parse().ok().filter(|&port| port > 0);
     let port = port.ok_or_else(|| Wrong::new(format!("`{text}` has no port from 1 to 65535"), help))?;
     Ok((protocol, port))
-}
-
-/// `http tcp/80`, or `ping`.
-pub fn client(text: &str) -> Result<(Speaks, u16), Wrong> {
-    let (speaks, at) = text.split_once(' ').unwrap_or((text, ""));
-    let speaks: Speaks = word("client", speaks)?;
-    if speaks == Speaks::Ping {
-        return Ok((speaks, 0));
-    }
-    let (protocol, port) = address(at.trim())?;
-    let over = match speaks {
-        Speaks::Tcp | Speaks::Session | Speaks::Http => Protocol::Tcp,
-        Speaks::Udp | Speaks::Dns => Protocol::Udp,
-        Speaks::Ping => Protocol::Icmp,
-    };
-    if protocol != over {
-        return Err(Wrong::new(
-            format!("{speaks} is spoken over {over}, not {protocol}"),
-            format!("write `{speaks} {over}/{port}`"),
-        ));
-    }
-    Ok((speaks, port))
 }
 
 /// `10/s`, `30/min`, `6/h`, as the time from one to the next.

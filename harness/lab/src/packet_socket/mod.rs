@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use scandrill_model::Stamp;
 
-pub(crate) use self::sys::{attach, set};
+pub(crate) use self::sys::{attach, retransmitted, set};
 use crate::clock;
 use crate::error::{During, LabError};
 

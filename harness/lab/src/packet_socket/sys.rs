@@ -190,6 +190,24 @@ fn headers() -> (Vec<libc::iovec>, Vec<libc::mmsghdr>) {
     (vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; AT_ONCE], vec![empty; AT_ONCE])
 }
 
+/// How many segments of a TCP connection its kernel has sent again so far, SYNs among them.
+pub(crate) fn retransmitted(socket: &impl AsRawFd) -> Result<u32, Errno> {
+    // SAFETY: plain integers; all-zero is valid.
+    let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+    let mut length = socklen::<libc::tcp_info>();
+    // SAFETY: the pointers describe `info` and its size, which live through the call.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            ptr::from_mut(&mut info).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(done).map(|_| info.tcpi_total_retrans)
+}
+
 /// Reading the statistics sets them to zero.
 pub(super) fn dropped(socket: &OwnedFd) -> Result<u64, Errno> {
     // SAFETY: plain integers; all-zero is valid.

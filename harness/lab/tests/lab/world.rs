@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use scandrill_lab::{
-    Capture, CapturedPacket, Host, Kind, Lab, LabError, Loss, Lost, PacketSocket, SCTP_LIBRARY, Wanted,
-    decode, has_sctp, install, nudging, snapshot, start_services, wait, zombie_steps,
+    Capture, CapturedPacket, Client, Host, Kind, Lab, LabError, Loss, Lost, PacketSocket, SCTP_LIBRARY,
+    Wanted, decode, has_sctp, install, nudging, snapshot, start_services, wait, zombie_steps,
 };
 use scandrill_model::{CommandLine, Loader, PerMille, Protocol, ServiceKind, ServicePlan, Speaks, Step};
 
@@ -16,6 +16,7 @@ use crate::wire::{self, TARGET_MAC, datagram};
 
 pub const JOBS: &[(&str, Job)] = &[
     ("a_link_loses_its_share_without_a_word", |_| within(share_is_lost())),
+    ("a_client_s_retransmissions_are_counted", |_| within(retransmissions())),
     ("a_loss_spares_neighbour_discovery", |_| within(all_is_lost())),
     ("a_loss_is_no_part_of_a_defense", |_| within(loss_and_defense())),
     ("a_loss_that_was_flushed_is_an_error", |_| within(flushed())),
@@ -60,6 +61,34 @@ async fn share_is_lost() -> Done {
         assert!(within_six_sigma(lost, offered, share), "{lost} of {offered} at {parts} of 1000");
     }
     assert_eq!(arrived(&lab).await?, all, "after the loss");
+    Ok(lab.remove().await?)
+}
+
+/// A client whose every SYN is lost sends it once more within two seconds (RFC 6298: the first after one); one that is
+/// served sends nothing again, whether it connects anew or keeps its connection.
+async fn retransmissions() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let _services = start_services(lab.host("target")?, &SERVICES).await?;
+    let red = lab.host("red")?;
+    for (family, target) in TARGET.iter().enumerate() {
+        for speaks in [Speaks::Tcp, Speaks::Session] {
+            let (source, target) = (inside::own_address("red", family), target.parse()?);
+            let client = Client::new(speaks, source, target, 22);
+            let asks = async |mut client: Client| {
+                let asked = red.spawn(async move || {
+                    let served = client.request(Duration::from_millis(1500)).await.is_ok();
+                    (served, client.retransmissions(), client)
+                });
+                asked.await
+            };
+            let (served, again, client) = asks(client).await?;
+            assert_eq!((served, again), (true, 0), "{speaks} without loss");
+            let loss = Loss::start(red, "eth0", PerMille::try_from(1000)?).await?;
+            let (served, again, _) = asks(client).await?;
+            loss.stop().await?;
+            assert!(!served && again > 0, "{speaks}, all of it lost: {again} sent again");
+        }
+    }
     Ok(lab.remove().await?)
 }
 

@@ -4,6 +4,7 @@
 use anstyle::{AnsiColor, Style as Paint};
 use scandrill_model::{BanOutcome, CaseReport, MatrixRow, ProbeBin, RuleAt, RunReport, TimeLine, Verdict};
 
+use super::collateral;
 use super::text::{HEADING, QUIET, clean, fill, left, paint, width, wrap};
 use super::troubles::LABEL;
 use super::{Evidence, Style};
@@ -37,11 +38,9 @@ pub(super) fn of_case(case: &CaseReport, style: Style) -> Vec<String> {
     let mut lines = matrix(&case.matrix, style);
     let bans = case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned);
     lines.extend(some(bans, "bans", style, time_line));
-    let hurt = case.collateral.iter().filter_map(|client| Some((client, client.banned.as_ref()?)));
-    lines.extend(some(hurt, "banned clients", style, |(client, by), style| {
-        let rule = by.rule.as_ref().map(|rule| format!(", by {}", in_its_words(rule)));
-        let text = format!("{}, a client: {}{}", client.actor, by.evidence, rule.unwrap_or_default());
-        labelled("hurt", &text, style)
+    let hurt = case.collateral.iter().filter(|client| collateral::is_hurt(client));
+    lines.extend(some(hurt, "clients", style, |client, style| {
+        labelled("hurt", &collateral::told(client, in_its_words), style)
     }));
     lines.extend(some(case.causes.iter(), "packets", style, |cause, style| {
         let rule = cause.decided_by.as_ref().map_or_else(|| "no rule".to_owned(), in_its_words);

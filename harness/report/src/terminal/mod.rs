@@ -2,6 +2,7 @@
 //! else was noticed, and one line that sums it up. Plain ASCII of its own; colour only where it is asked for.
 
 mod claims;
+mod collateral;
 mod evidence;
 mod notes;
 mod scenarios;

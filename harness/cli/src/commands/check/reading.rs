@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scandrill_engine::{Plan, Planned, Scanner};
+use scandrill_engine::{GreenPlan, Plan, Planned, Scanner, over};
 use scandrill_model::{
-    Asks, BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, Protocol, ScanResult, Speaks,
-    Stamp, Technique, Verdict, What,
+    Asks, BanCheck, CaseReport, CellFacts, Event, Family, PortSet, PortState, ScanResult, Stamp, Technique,
+    Verdict, What,
 };
 
 use super::battery::{Battery, NAMED, Service};
@@ -248,7 +248,7 @@ fn clients(plan: &Plan, events: &[Event]) -> Vec<ClientSeen> {
         let green = plan.greens.iter().find(|green| green.name == *actor)?;
         Some(ClientSeen {
             who: actor.split(" of ").next().unwrap_or(actor).to_owned(),
-            service: Service { protocol: protocol_of(green.speaks), port: green.port },
+            service: service_of(green)?,
             family: plan.family,
             beside,
             served: failures.iter().filter(|failure| failure.is_none()).count(),
@@ -259,12 +259,10 @@ fn clients(plan: &Plan, events: &[Event]) -> Vec<ClientSeen> {
     .collect()
 }
 
-fn protocol_of(speaks: Speaks) -> Protocol {
-    match speaks {
-        Speaks::Tcp | Speaks::Session | Speaks::Http => Protocol::Tcp,
-        Speaks::Udp | Speaks::Dns => Protocol::Udp,
-        Speaks::Ping => Protocol::Icmp,
-    }
+/// What a client of this command's asks: one service.
+fn service_of(green: &GreenPlan) -> Option<Service> {
+    let errand = green.errands.first()?;
+    Some(Service { protocol: over(errand.speaks), port: errand.port })
 }
 
 fn first_failure(failures: &[Option<String>]) -> Option<(usize, String)> {

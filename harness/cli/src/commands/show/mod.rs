@@ -7,12 +7,12 @@ mod scan;
 use std::fmt::Write as _;
 
 use scandrill_engine::{
-    Amount, CounterPlan, EDGE, EdgePlan, FloodPlan, Forwarded, Forwards, GreenPlan, Knock, OperatorPlan,
-    Plan, Planned, Prediction, RedPlan, TARGET, Tells,
+    Amount, CounterPlan, EDGE, EdgePlan, Errand, FloodPlan, Forwarded, Forwards, GreenPlan, Knock,
+    OperatorPlan, Plan, Planned, Prediction, RedPlan, TARGET, Tells,
 };
 use scandrill_model::{
     Allowed, BanExpectation, CommandLine, GreenExpectation, HostPlan, LabPlan, Loader, Need,
-    OperatorExpectation, RedExpectation, RepeatsExpectation, Step,
+    OperatorExpectation, PhaseExpectation, RedExpectation, RepeatsExpectation, Step,
 };
 
 use crate::console::Console;
@@ -250,19 +250,38 @@ fn red(red: &RedPlan) -> Vec<String> {
 }
 
 fn green(green: &GreenPlan) -> Vec<String> {
-    let port = if green.port == 0 { String::new() } else { format!(" to port {}", green.port) };
     let first = format!(
-        "{}: {} requests of {}{port} from {} on {}, one every {} ms{}",
+        "{}: {} requests of {} from {} on {}, one every {} ms{}",
         green.name,
         green.count,
-        green.speaks,
+        asks(green),
         green.source,
         green.host,
         green.interval.0,
-        waits(&green.after) + &surrounds(&green.around)
+        waits(&green.after) + &beside(green)
     );
+    let behind = green.gateway.as_ref().map(|gateway| format!("  behind {gateway}, whose address it shares"));
     let expected = green_expectation(&green.expect);
-    std::iter::once(first).chain(knock(&green.knock)).chain(expected.iter().map(self::expected)).collect()
+    let lines = behind.into_iter().chain(knock(&green.knock)).chain(expected.iter().map(self::expected));
+    std::iter::once(first).chain(lines).collect()
+}
+
+/// `http to port 80`, or a role in the file's words.
+fn asks(green: &GreenPlan) -> String {
+    match (green.errands.as_slice(), green.client.split_once(' ')) {
+        ([Errand { speaks, port }], Some((word, _))) if *word == speaks.to_string() => {
+            format!("{speaks} to port {port}")
+        }
+        _ => green.client.clone(),
+    }
+}
+
+/// Who acts in the meantime, and whether it goes on.
+fn beside(green: &GreenPlan) -> String {
+    if green.throughout {
+        return format!(", before and after {} and on beside it", green.around.join(" and "));
+    }
+    surrounds(&green.around)
 }
 
 fn knock(knock: &Knock) -> Option<String> {
@@ -395,7 +414,21 @@ fn green_expectation(expect: &GreenExpectation) -> Vec<String> {
     words.extend(expect.success_max.map(|share| format!("at most {:.0} % are served", share * 100.0)));
     words.extend(expect.served.map(|count| format!("{count} are served")));
     words.extend(expect.latency_max.map(|max| format!("each that is served takes at most {} ms", max.0)));
+    words.extend(expect.retransmissions_max.map(|max| format!("at most {max} segments are sent again")));
+    words.extend(expect.banned.map(|banned| format!("it is {}banned", if banned { "" } else { "not " })));
+    let phases = [("before", expect.before), ("during", expect.during), ("after", expect.after)];
+    words.extend(phases.into_iter().flat_map(|(when, expect)| phase_expectation(when, expect)));
     words
+}
+
+fn phase_expectation(when: &str, expect: Option<PhaseExpectation>) -> Vec<String> {
+    let Some(expect) = expect else { return Vec::new() };
+    let mut words: Vec<String> = Vec::new();
+    words.extend(expect.success_min.map(|share| format!("at least {:.0} % are served", share * 100.0)));
+    words.extend(expect.success_max.map(|share| format!("at most {:.0} % are served", share * 100.0)));
+    words.extend(expect.latency_p99_max.map(|max| format!("99 % take at most {} ms", max.0)));
+    words.extend(expect.retransmissions_max.map(|max| format!("at most {max} segments are sent again")));
+    words.into_iter().map(|what| format!("{when} the attack, {what}")).collect()
 }
 
 fn operator_expectation(expect: &OperatorExpectation) -> Vec<String> {
