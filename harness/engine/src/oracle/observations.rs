@@ -229,6 +229,7 @@ impl Observations {
             | What::ActorStarted { .. }
             | What::Knocked { .. }
             | What::Captured { .. }
+            | What::Followed { .. }
             | What::Note { .. } => {}
         }
     }

@@ -3,6 +3,7 @@
 
 mod claims;
 mod evidence;
+mod explain;
 mod notes;
 mod scenarios;
 mod summary;
@@ -11,6 +12,7 @@ mod troubles;
 
 use scandrill_model::RunReport;
 
+pub use explain::explain;
 pub use notes::by_note;
 pub use scenarios::scenarios;
 pub(crate) use text::{HEADING, QUIET, paint};
