@@ -72,7 +72,7 @@ async fn send(
             socket.wait_readable(until).trouble(operation)?;
             socket
                 .receive(|_, packet| {
-                    answer.get_or_insert_with(|| answer_in_words(packet));
+                    answer = answer.take().or_else(|| answer_in_words(packet));
                 })
                 .trouble(operation)?;
         }
@@ -81,10 +81,11 @@ async fn send(
     host(lab, &question.from.host)?.blocking(work).await.trouble("sending the packet")?
 }
 
-/// What it is, without what its sender's link has yet to fill in.
-fn answer_in_words(packet: &[u8]) -> String {
+/// What it is, without what its sender's link has yet to fill in; `None` where a neighbour is only looked for.
+fn answer_in_words(packet: &[u8]) -> Option<String> {
     let words = in_words(packet);
-    words.split(';').next().unwrap_or_default().to_owned()
+    let is_answer = !words.contains(": who has ") && !words.contains(" is at");
+    is_answer.then(|| words.split(';').next().unwrap_or_default().to_owned())
 }
 
 /// The built-in scanner's probe of that form; of its tries the first is sent alone.
