@@ -2,8 +2,20 @@
 
 use crate::workbench::{golden, scandrill_alone};
 
-const COMMANDS: [&str; 11] =
-    ["run", "report", "check", "lint", "list", "show", "doctor", "shell", "schema", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "report",
+    "check",
+    "lint",
+    "list",
+    "show",
+    "explain",
+    "doctor",
+    "shell",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_every_command_and_the_exit_codes() {

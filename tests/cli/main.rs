@@ -3,6 +3,7 @@
 
 mod binary;
 mod check;
+mod explain;
 mod files;
 mod help;
 mod interrupt;

@@ -5,6 +5,7 @@
 //! a program that fills a set) makes it silent.
 
 mod checks;
+mod lines;
 mod read;
 mod rule;
 mod ruleset;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{V6_TWIN_MISSING, checks};
+pub use lines::{Line, Lines};
 use rule::Place;
 use ruleset::Ruleset;
 

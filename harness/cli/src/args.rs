@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, lint, list, report, run, schema, shell, show};
+use crate::commands::{check, completions, explain, lint, list, report, run, schema, shell, show};
 
 /// Printed below the help of commands that run cases.
 pub const EXIT_CODES: &str = "\
@@ -60,6 +60,8 @@ pub enum Command {
     List(list::Args),
     /// Tell a scenario's plan in words: lab, defense, actors, expectations
     Show(show::Args),
+    /// Send one packet in a scenario's lab with its defense in, and say which rule decided, with file and line
+    Explain(explain::Args),
     /// Say what this machine needs and has, and how to mend what is missing
     Doctor,
     /// Build a scenario's lab with its defense in, and open a shell in one of its hosts

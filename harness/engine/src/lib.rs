@@ -11,6 +11,7 @@ mod case;
 mod dry_run;
 mod oracle;
 mod plan;
+mod question;
 mod run;
 mod runner;
 mod scenario;
@@ -25,6 +26,7 @@ pub use plan::{
     OperatorPlan, Plan, ProbePlan, REFERENCE, RedPlan, TARGET, Vantage, foreign_commands, plan,
     possible_states,
 };
+pub use question::{Question, question};
 pub use run::{Job, Trouble, work};
 pub use runner::{OnProgress, Planned, Progress, RunOptions, is_met, plan_all, run, run_case};
 pub use scenario::file::ScenarioFile;

@@ -40,6 +40,7 @@ mod service;
 mod snapshot;
 mod standin;
 mod sysctl;
+mod trace;
 mod verdicts;
 mod watch;
 mod words;
@@ -70,6 +71,7 @@ pub use process::{
 pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use standin::LoggingRule;
+pub use trace::{Passed, Selector, Trace, Traced};
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
 pub use watch::{Decided, Decisions, Heard, KernelLog, NflogReader, kernel_line};
 pub use words::in_words;

@@ -12,7 +12,7 @@ use crate::forwarding::is_of_forwarding;
 use crate::host::Host;
 use crate::owned::Owned;
 use crate::standin::{REAL, words};
-use crate::{loss, offload, sysctl};
+use crate::{loss, offload, sysctl, trace};
 
 /// Longer than any of the programs takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -190,6 +190,7 @@ fn nft_objects(json: &str, owned: &Owned) -> Vec<String> {
         if kind != "metainfo"
             && !loss::is_of_loss(kind, body)
             && !is_of_forwarding(kind, body)
+            && !trace::is_of_trace(kind, body)
             && !owned.has_object(kind, body)
         {
             let kind = kind.clone();

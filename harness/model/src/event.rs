@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
-use crate::evidence::Mark;
+use crate::evidence::{Cause, Mark};
 use crate::scan::{CellFacts, ScanResult};
 use crate::state::{PortState, Reason};
 use crate::step::Need;
@@ -236,6 +236,11 @@ pub enum What {
         host: String,
         /// Packets that left it and were lost, on purpose; they are in no capture.
         packets: u64,
+    },
+    /// A packet was followed through the rules.
+    Followed {
+        /// What became of it.
+        cause: Box<Cause>,
     },
     /// The case cannot run on this machine.
     Unmet {

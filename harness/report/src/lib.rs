@@ -23,4 +23,4 @@ pub use json::{json, report_schema};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use merge::{NotOneRun, merge};
-pub use terminal::{Colour, Evidence, Skips, Style, case_details, clean, terminal, wrap};
+pub use terminal::{Colour, Evidence, Skips, Style, case_details, clean, explain, terminal, wrap};

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 mod doctor;
+pub mod explain;
 pub mod lint;
 pub mod list;
 mod man;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Lint(args) => lint::run(args, console),
         Command::List(args) => list::run(args, console),
         Command::Show(args) => show::run(args, console),
+        Command::Explain(args) => explain::run(args, console),
         Command::Doctor => doctor::run(console),
         Command::Shell(args) => shell::run(args, console),
         Command::Schema(args) => schema::run(*args, console),

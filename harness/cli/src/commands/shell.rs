@@ -53,7 +53,8 @@ fn check_host(planned: &Planned, host: &str) -> Result<(), Failure> {
     Err(Failure::usage(format!("no host `{host}` in this lab"), format!("known: {}", known.join(", "))))
 }
 
-fn check_needs(planned: &Planned) -> Result<(), Failure> {
+/// Refuses a lab for which something is missing.
+pub fn check_needs(planned: &Planned) -> Result<(), Failure> {
     match planned.plan.needs.iter().find(|need| !is_met(need)) {
         None => Ok(()),
         Some(need) => {

@@ -250,6 +250,7 @@ impl Observations {
             | What::Installed { .. }
             | What::Knocked { .. }
             | What::Captured { .. }
+            | What::Followed { .. }
             | What::Note { .. } => {}
         }
     }

@@ -4,6 +4,7 @@
 mod blue;
 mod count;
 mod decide;
+mod explain;
 mod log;
 mod machine;
 mod watch;
@@ -22,6 +23,7 @@ pub use self::machine::Machine;
 use crate::actor::drive::builtin;
 use crate::actor::{self, Deed, Stage, green};
 use crate::plan::{CanaryPlan, ControlPlan, EDGE, Plan, TARGET};
+use crate::question::Question;
 use crate::scenario::Forwards;
 
 /// What a worker is asked to do.
@@ -36,6 +38,20 @@ pub enum Job {
         /// The host.
         host: String,
     },
+    /// The lab of a case with its defense in, and one packet, which is followed.
+    Explain {
+        /// The case.
+        plan: Box<Plan>,
+        /// The packet.
+        question: Box<Question>,
+    },
+}
+
+/// What is done in a lab.
+enum Inner {
+    Drill,
+    Shell(String),
+    Explain(Box<Question>),
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the one that the lab's dispatch calls")]
@@ -66,9 +82,10 @@ async fn live(
     captures: Option<OwnedFd>,
     verdicts: Option<VerdictSource>,
 ) -> Result<(), Trouble> {
-    let (plan, shell) = match job {
-        Job::Case(plan) => (plan, None),
-        Job::Shell { plan, host } => (plan, Some(host)),
+    let (plan, inner) = match job {
+        Job::Case(plan) => (plan, Inner::Drill),
+        Job::Shell { plan, host } => (plan, Inner::Shell(host)),
+        Job::Explain { plan, question } => (plan, Inner::Explain(question)),
     };
     log.emit(What::Started { case: plan.case.clone(), seed: plan.seed });
     for text in &plan.notes {
@@ -77,9 +94,12 @@ async fn live(
     scandrill_lab::choose_backend(plan.backend).trouble("choosing the iptables back end")?;
     let lab = Lab::build(&plan.lab).await.trouble("building the lab")?;
     log.emit(What::LabBuilt { hosts: plan.lab.hosts.len() });
-    let lived = match shell {
-        None => in_lab(&plan, &lab, log, captures, verdicts.as_ref()).await,
-        Some(host) => shell_in(&plan, &lab, log, &host).await,
+    let lived = match inner {
+        Inner::Drill => in_lab(&plan, &lab, log, captures, verdicts.as_ref()).await,
+        Inner::Shell(host) => shell_in(&plan, &lab, log, &host).await,
+        Inner::Explain(question) => {
+            defended(&plan, &lab, log, explain::ask(&plan, &lab, log, &question)).await
+        }
     };
     let removed = lab.remove().await.trouble("removing the lab");
     lived?;
@@ -245,6 +265,20 @@ fn host<'a>(lab: &'a Lab, name: &str) -> Result<&'a Host, Trouble> {
 
 /// The lab with its defense in, for a person.
 async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), Trouble> {
+    let shell = async {
+        let bash = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
+        host(lab, name)?.interactive(&bash).await.trouble("running the shell").map(drop)
+    };
+    defended(plan, lab, log, shell).await
+}
+
+/// Does something in the lab with its services running and its defense in.
+async fn defended(
+    plan: &Plan,
+    lab: &Lab,
+    log: &Log,
+    inner: impl Future<Output = Result<(), Trouble>>,
+) -> Result<(), Trouble> {
     let target = host(lab, TARGET)?;
     let services =
         scandrill_lab::start_services(target, plan.services()).await.trouble("starting services")?;
@@ -254,14 +288,13 @@ async fn shell_in(plan: &Plan, lab: &Lab, log: &Log, name: &str) -> Result<(), T
     }
     let kernel_log = machine::write_logs(plan, lab).await?;
     let blue = Blue::install_all(plan, lab, log).await?;
-    let shell = scandrill_model::CommandLine { program: "bash".to_owned(), args: vec!["-i".to_owned()] };
-    let ended = host(lab, name)?.interactive(&shell).await.trouble("running the shell");
+    let done = inner.await;
     drop((services, programs));
     drop(blue);
     for log in kernel_log {
         log.stop().await.trouble("ending the kernel log")?;
     }
-    ended.map(|_| ())
+    done
 }
 
 /// When a technique was used, on the captures' clock.

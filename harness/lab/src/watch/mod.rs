@@ -6,6 +6,7 @@ mod kernel_line;
 mod kernel_log;
 mod nflog;
 mod nft_events;
+mod trace;
 mod transport;
 
 pub(crate) use daemon_logs::names;
@@ -13,3 +14,5 @@ pub use decisions::{Decided, Decisions};
 pub use kernel_line::kernel_line;
 pub use kernel_log::{Heard, KernelLog};
 pub use nflog::NflogReader;
+pub(crate) use nflog::prefix_of;
+pub(crate) use trace::{Kind, Step, TraceReader, Verdict};

@@ -20,7 +20,7 @@ const ERROR: u16 = 2;
 const REQUEST: u16 = 1;
 const ACKNOWLEDGE: u16 = 4;
 /// Lengths of `struct nlmsghdr` and, behind it, `struct nfgenmsg`.
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 pub(super) const HEADERS: usize = HEADER + 4;
 
 /// As much of a packet as any line tells of it, its quoted packet included.
@@ -263,6 +263,12 @@ impl<'a> Logged<'a> {
             _ => {}
         }
     }
+}
+
+/// The prefix of a message that [`NflogReader::receive`] gave.
+pub(crate) fn prefix_of(message: &[u8]) -> String {
+    Logged::read(message)
+        .map_or_else(String::new, |logged| String::from_utf8_lossy(logged.prefix).into_owned())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod claims;
 mod collateral;
 mod evidence;
+mod explain;
 mod notes;
 mod scenarios;
 mod summary;
@@ -12,6 +13,7 @@ mod troubles;
 
 use scandrill_model::RunReport;
 
+pub use explain::explain;
 pub use notes::by_note;
 pub use scenarios::scenarios;
 pub(crate) use text::{HEADING, QUIET, paint};
