@@ -27,7 +27,7 @@ pub fn told(line: &TimeLine) -> String {
 pub fn outcome(line: &TimeLine) -> String {
     match (line.outcome, line.time_to_ban_us) {
         (BanOutcome::NotBanned, _) => "never banned".to_owned(),
-        (BanOutcome::DecidedNotEnforced, _) => "a ban was decided and never enforced".to_owned(),
+        (BanOutcome::DecidedNotEnforced, _) => "a ban was decided, and nothing was dropped".to_owned(),
         (BanOutcome::Enforced, None) => "banned".to_owned(),
         (BanOutcome::Lifted, None) => "banned, then let in again".to_owned(),
         (BanOutcome::Enforced, Some(us)) => format!("banned after {}", micros(us)),
