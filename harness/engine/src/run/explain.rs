@@ -84,7 +84,7 @@ async fn send(
 /// What it is, without what its sender's link has yet to fill in; `None` where a neighbour is only looked for.
 fn answer_in_words(packet: &[u8]) -> Option<String> {
     let words = in_words(packet);
-    let is_answer = !words.contains(": who has ") && !words.contains(" is at");
+    let is_answer = !words.contains("who has ");
     is_answer.then(|| words.split(';').next().unwrap_or_default().to_owned())
 }
 
