@@ -36,8 +36,8 @@ pub(super) async fn ask(plan: &Plan, lab: &Lab, log: &Log, question: &Question) 
     let answer = send(plan, lab, question, last).await?;
     let mut seen = Vec::new();
     for (side, trace) in traces {
-        let traced = trace.stop().await.trouble("reading the packet's way")?;
-        seen.extend(traced.map(|traced| (side, traced)));
+        let told = trace.stop().await.trouble("reading the packet's way")?;
+        seen.extend(told.map(|way| (side, way)));
     }
     if seen.is_empty() {
         let error =
