@@ -1,10 +1,10 @@
 //! Where the rules of a kernel's chains stand in the texts that were loaded: a rule is known by its place in its chain.
 //! Where a chain cannot have come from these texts alone, nothing is said of it.
 
-use scandrill_model::{Family, Loader, Step};
+use scandrill_model::{Family, Step};
 
 use super::read;
-use super::ruleset::{Ruleset, Table};
+use super::ruleset::{Chain, Ruleset, Table};
 
 /// A rule in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,46 +19,42 @@ pub struct Line {
 
 /// The rules of all chains.
 #[derive(Debug)]
-pub struct Lines {
-    rules: Ruleset,
-    /// What a script does may depend on more than its text.
-    has_script: bool,
-}
+pub struct Lines(Ruleset);
 
 impl Lines {
     /// Reads what these steps load, one after the other into one kernel.
     pub fn of(steps: &[Step]) -> Self {
-        let is_script = |step: &Step| matches!(step, Step::Load { loader: Loader::Script { .. }, .. });
-        Self { rules: read::read(steps), has_script: steps.iter().any(is_script) }
+        Self(read::read(steps))
     }
 
     /// The rule at a place, from 0, of a chain that has so many rules in the kernel; `family` is nft's name of it. `None`
     /// where the texts do not say it for certain: another number of rules there, a file that they include, a condition.
     pub fn at(&self, family: &str, table: &str, chain: &str, place: usize, of: usize) -> Option<Line> {
-        let rules = &self.chain(family, table, chain)?.rules;
-        let certain = !self.rules.is_partial && rules.iter().all(|rule| rule.branch.is_empty());
+        let (is_nft, chain) = self.chain(family, table, chain)?;
+        let rules = &chain.rules;
+        let certain = !self.0.is_partial && rules.iter().all(|rule| rule.branch.is_empty());
         if !certain {
             return None;
         }
         let mut places: Vec<_> = rules.iter().map(|rule| rule.place).collect();
-        if places.len() != of && !self.has_script {
+        if is_nft {
             // A map of verdicts is one rule, and is read as many.
             places.dedup();
         }
         let place = *places.get(place).filter(|_| places.len() == of)?;
-        let text = self.rules.line(place);
-        Some(Line { file: self.rules.file(place).to_owned(), line: place.line, text: text.to_owned() })
+        let text = self.0.line(place);
+        Some(Line { file: self.0.file(place).to_owned(), line: place.line, text: text.to_owned() })
     }
 
-    /// The one chain of that name, whichever tool made it.
-    fn chain(&self, family: &str, table: &str, chain: &str) -> Option<&super::ruleset::Chain> {
+    /// The one chain of that name, whichever tool made it, and whether that was nft.
+    fn chain(&self, family: &str, table: &str, chain: &str) -> Option<(bool, &Chain)> {
         let is_it = |other: &Table| match other {
             Table::Nft(own, name) => (own.as_str(), name.as_str()) == (family, table),
             Table::Iptables(own, name) => (nft_family(*own), name.as_str()) == (family, table),
         };
-        let mut found = self.rules.chains.iter().filter(|((other, name), _)| is_it(other) && name == chain);
-        let (_, one) = found.next()?;
-        found.next().is_none().then_some(one)
+        let mut found = self.0.chains.iter().filter(|((other, name), _)| is_it(other) && name == chain);
+        let ((of, _), one) = found.next()?;
+        found.next().is_none().then_some((matches!(of, Table::Nft(..)), one))
     }
 }
 
@@ -71,7 +67,7 @@ fn nft_family(family: Family) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use scandrill_model::Backend;
+    use scandrill_model::{Backend, Loader};
 
     use super::*;
 

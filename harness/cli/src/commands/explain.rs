@@ -52,7 +52,7 @@ fn followed(planned: &Planned, question: Question) -> Result<Cause, Failure> {
     let until = clock::now() + planned.plan.deadline.into();
     let read = read_lines(worker.take_events(), until, |line| match serde_json::from_slice(line) {
         Ok(Event { what: What::Problem { operation, error }, .. }) => {
-            problems.push(format!("{operation}: {error}"))
+            problems.push(format!("{operation}: {error}"));
         }
         Ok(Event { what: What::Followed { cause: told }, .. }) => cause = Some(*told),
         Ok(_) => {}

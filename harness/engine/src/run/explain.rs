@@ -36,8 +36,8 @@ pub(super) async fn ask(plan: &Plan, lab: &Lab, log: &Log, question: &Question) 
     let answer = send(plan, lab, question, last).await?;
     let mut seen = Vec::new();
     for (side, trace) in traces {
-        let traced = trace.stop().await.trouble("reading the packet's way")?;
-        seen.extend(traced.map(|traced| (side, traced)));
+        let told = trace.stop().await.trouble("reading the packet's way")?;
+        seen.extend(told.map(|way| (side, way)));
     }
     if seen.is_empty() {
         let error =
@@ -84,7 +84,7 @@ async fn send(
 /// What it is, without what its sender's link has yet to fill in; `None` where a neighbour is only looked for.
 fn answer_in_words(packet: &[u8]) -> Option<String> {
     let words = in_words(packet);
-    let is_answer = !words.contains(": who has ") && !words.contains(" is at");
+    let is_answer = !words.contains("who has ");
     is_answer.then(|| words.split(';').next().unwrap_or_default().to_owned())
 }
 

@@ -226,7 +226,7 @@ mod tests {
         -A INPUT -p tcp -j OWN\n-A OWN -j DROP\nCOMMIT\n";
 
     #[test]
-    fn a_listing_is_read_x() {
+    fn a_listing_is_read_in_the_order_of_the_kernel() {
         let rules = Rules::parse(LISTED);
         let input = rules.chain("inet", "t", "input", false).unwrap();
         assert_eq!(input.hook.as_deref(), Some("input"));

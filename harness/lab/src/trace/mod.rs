@@ -230,19 +230,14 @@ impl Selector {
 
     fn nft(&self) -> String {
         let (family, protocol) = (self.nft_family(), self.protocol);
-        let mut text = format!("{family} saddr {}", self.source);
-        if let Some((target, _)) = self.target {
-            text += &format!(" {family} daddr {target}");
-        }
+        let to = self.target.map(|(target, _)| format!(" {family} daddr {target}")).unwrap_or_default();
+        let from = format!("{family} saddr {}{to}", self.source);
         if protocol == Protocol::Icmp {
             let icmp = if self.source.is_ipv4() { "icmp" } else { "icmpv6" };
-            return format!("{text} {icmp} type echo-request");
+            return format!("{from} {icmp} type echo-request");
         }
-        text += &format!(" {protocol} sport {}", self.source_port);
-        if let Some((_, port)) = self.target {
-            text += &format!(" {protocol} dport {port}");
-        }
-        text
+        let port = self.target.map(|(_, port)| format!(" {protocol} dport {port}")).unwrap_or_default();
+        format!("{from} {protocol} sport {}{port}", self.source_port)
     }
 
     /// Puts the rule of iptables-legacy in, or takes it off.
@@ -252,18 +247,13 @@ impl Selector {
         } else {
             ("ip6tables-legacy", "-p icmpv6 --icmpv6-type echo-request")
         };
-        let mut text = format!("{program} -w -t raw {act} PREROUTING -s {}", self.source);
-        if let Some((target, _)) = self.target {
-            text += &format!(" -d {target}");
-        }
+        let to = self.target.map(|(target, _)| format!(" -d {target}")).unwrap_or_default();
+        let command = format!("{program} -w -t raw {act} PREROUTING -s {}{to}", self.source);
         if self.protocol == Protocol::Icmp {
-            return format!("{text} {icmp} -j TRACE");
+            return format!("{command} {icmp} -j TRACE");
         }
-        text += &format!(" -p {} --sport {}", self.protocol, self.source_port);
-        if let Some((_, port)) = self.target {
-            text += &format!(" --dport {port}");
-        }
-        format!("{text} -j TRACE")
+        let port = self.target.map(|(_, port)| format!(" --dport {port}")).unwrap_or_default();
+        format!("{command} -p {} --sport {}{port} -j TRACE", self.protocol, self.source_port)
     }
 }
 

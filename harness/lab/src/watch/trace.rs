@@ -11,7 +11,7 @@ use nix::sys::socket::{
 use super::nflog::{Attributes, HEADER, HEADERS, Messages};
 
 /// `NFNL_SUBSYS_NFTABLES` in the high byte, `NFT_MSG_TRACE` in the low one.
-const TRACE: u16 = 10 << 8 | 17;
+const TRACE: u16 = 10 << 8 | 0x11;
 /// The bit of `NFNLGRP_NFTRACE`, the ninth group.
 const GROUP: u32 = 1 << 8;
 /// Larger than any message.
@@ -135,7 +135,7 @@ impl Step {
             attribute::TABLE => self.table = name(value),
             attribute::CHAIN => self.chain = name(value),
             attribute::RULE_HANDLE => {
-                self.handle = value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+                self.handle = value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
             }
             attribute::TYPE => self.kind = kind_of(number(value)),
             attribute::VERDICT => self.verdict = Verdict::read(value),
