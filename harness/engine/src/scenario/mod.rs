@@ -1,6 +1,7 @@
 //! A scenario, understood: parsed once into types that cannot be wrong. Nothing here knows a lab.
 
 mod actor;
+mod ban_file;
 mod bounds;
 mod claim_file;
 mod counter;
