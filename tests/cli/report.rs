@@ -61,7 +61,8 @@ fn two_runs_beside_each_other_say_what_got_worse() {
     bench.scandrill("run worse --seed 7 --quiet --json new.json");
     let came = bench.scandrill("report --compare old.json new.json --markdown c.md --html c.html");
     assert_eq!(came.code, 1, "{}{}", came.out, came.err);
-    assert!(came.out.contains("worse    a[builtin,v4]\n         verdict: pass -> fail\n"), "{}", came.out);
+    let worse = "worse    a[builtin,v4]\n         red: ports leaked: none -> 5 (20-21,23-25)\n         verdict: pass -> fail\n";
+    assert!(came.out.contains(worse), "{}", came.out);
     assert!(
         bench.read("c.md").contains("| a\\[builtin,v4\\] | verdict | pass | fail |"),
         "{}",
