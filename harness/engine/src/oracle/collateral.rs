@@ -264,6 +264,7 @@ mod tests {
     fn latencies_are_told_by_nearest_rank() {
         let hundred = (1..=100).rev().collect();
         assert_eq!(latency(hundred), Some(Latency { p50_us: 50, p99_us: 99 }));
+        assert_eq!(latency(vec![3, 1, 2]), Some(Latency { p50_us: 2, p99_us: 3 }));
         assert_eq!(latency(vec![7]), Some(Latency { p50_us: 7, p99_us: 7 }));
         assert_eq!(latency(Vec::new()), None);
     }
