@@ -44,12 +44,27 @@ fn line(line: &str) -> String {
         let unit = words.get(index + 1).map_or("", |unit| unit.trim_end_matches([',', '.', ')', ';', ':']));
         let is_time = is_number(bare) && ["s", "ms", "us", "ns"].contains(&unit);
         steady.push(match () {
+            // How long a ban took may be told in any unit.
+            () if is_time && words[0] == "ban" => "<time>".to_owned(),
+            () if words[0] == "ban" && follows_time(&words, index) => after_unit(word),
             () if is_time => word.replace(bare, "<time>"),
             () if word.strip_prefix('v').is_some_and(is_number) => "<version>".to_owned(),
             () => (*word).to_owned(),
         });
     }
     format!("{indent}{}", gaps(line, &steady))
+}
+
+/// Whether the word before is a number, of which this is the unit.
+fn follows_time(words: &[&str], index: usize) -> bool {
+    let number = index.checked_sub(1).and_then(|before| words.get(before));
+    let unit = words[index].trim_end_matches([',', '.', ')', ';', ':']);
+    number.is_some_and(|number| is_number(number)) && ["s", "ms", "us", "ns"].contains(&unit)
+}
+
+/// What is left of a unit's word: the mark behind it.
+fn after_unit(word: &str) -> String {
+    word.trim_start_matches(|c: char| c.is_ascii_alphabetic()).to_owned()
 }
 
 /// A client's line without how many requests fell into which phase: a race of its clock with the attacker's.
