@@ -252,7 +252,12 @@ fn bans(view: &ScanView<'_>, expect: &BanExpectation) -> Vec<Finding> {
 fn ban_outcome(view: &ScanView<'_>, expected: BanOutcome) -> Finding {
     let marks = time_line::told(view);
     let observed = time_line::outcome(&marks);
-    let verdict = if observed == expected { Verdict::Pass } else { Verdict::Fail };
+    let mut looks = view.seen.bans.get(view.actor).into_iter().flatten();
+    let verdict = match (looks.all(|(_, check)| check.fresh.state == PortState::Open), observed == expected) {
+        (false, _) => Verdict::Error,
+        (true, true) => Verdict::Pass,
+        (true, false) => Verdict::Fail,
+    };
     let subject = "outcome of the ban".to_owned();
     let mut finding = view.finding(subject, expected.to_string(), observed.to_string(), verdict);
     let line = |mark: &Mark| format!("{}: {}, {}", mark.milestone, view.seen.when(mark.at), mark.detail);

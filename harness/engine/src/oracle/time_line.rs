@@ -35,7 +35,11 @@ fn time_line(
 ) -> Option<TimeLine> {
     let source = red.scan.source;
     // Silence alone shows no ban, and what names a source may as well let it in.
-    let (looked, _) = seen.bans.get(&red.name)?.first()?;
+    // A look at which a fresh source goes unserved, too, shows nothing.
+    let (looked, check) = seen.bans.get(&red.name)?.first()?;
+    if check.fresh.state != PortState::Open {
+        return None;
+    }
     let mut probes: Vec<Probe> = scans.iter().flat_map(|scan| told_something(scan)).collect();
     probes.retain(|probe| probe.at < *looked);
     probes.sort_unstable();
@@ -100,8 +104,8 @@ fn looks(view: &ScanView<'_>, seen: &Observations) -> Vec<Mark> {
     for (at, check) in seen.bans.get(view.actor).into_iter().flatten() {
         let milestone = match (check.is_banned(), banned) {
             (true, _) => Milestone::Held,
-            (false, true) => Milestone::Lifted,
-            (false, false) => continue,
+            (false, true) if check.source.state == PortState::Open => Milestone::Lifted,
+            (false, _) => continue,
         };
         banned |= check.is_banned();
         let (own, fresh) = (check.source.state, check.fresh.state);
