@@ -2,8 +2,8 @@
 //! the ban was looked at, beside a fresh source.
 
 use scandrill_model::{
-    BanOutcome, Clock, Mark, Milestone, PortState, ProbeBin, Sessions, Speaks, Stamp, TimeLine, Witness,
-    state_of,
+    BanCheck, BanOutcome, Clock, Mark, Milestone, PortState, ProbeBin, Sessions, Speaks, Stamp, TimeLine,
+    Witness, state_of,
 };
 
 use super::compare::{Probe, probes_in_order};
@@ -102,17 +102,24 @@ fn looks(view: &ScanView<'_>, seen: &Observations) -> Vec<Mark> {
     let mut banned = false;
     let mut marks = Vec::new();
     for (at, check) in seen.bans.get(view.actor).into_iter().flatten() {
-        let milestone = match (check.is_banned(), banned) {
-            (true, _) => Milestone::Held,
-            (false, true) if check.source.state == PortState::Open => Milestone::Lifted,
-            (false, _) => continue,
-        };
+        let Some(milestone) = seen_of(check, banned) else { continue };
         banned |= check.is_banned();
         let (own, fresh) = (check.source.state, check.fresh.state);
         let detail = format!("tcp/{} reads {own} to it and {fresh} to a fresh source", check.port);
         marks.push(Mark { milestone, at: *at, witness: Witness::Scanner, clock: Clock::Told, detail });
     }
     marks
+}
+
+/// What a look at a ban shows, after others that showed it `banned` or not. One at which a fresh source goes unserved, too, shows
+/// nothing.
+fn seen_of(check: &BanCheck, banned: bool) -> Option<Milestone> {
+    let served = check.source.state == PortState::Open;
+    match (check.is_banned(), banned && served) {
+        (true, _) => Some(Milestone::Held),
+        (false, true) => Some(Milestone::Lifted),
+        (false, false) => None,
+    }
 }
 
 /// What marks come to.
@@ -173,6 +180,8 @@ fn sessions(plan: &Plan, red: &RedPlan, seen: &Observations) -> Sessions {
 
 #[cfg(test)]
 mod tests {
+    use scandrill_model::{Millis, Reading, Reason};
+
     use super::*;
 
     fn probe(at: u64, answered: bool) -> Probe {
@@ -189,6 +198,23 @@ mod tests {
             assert_eq!(bins.iter().map(|bin| bin.unanswered).sum::<u64>(), 50);
         }
         assert_eq!(bins(&[]), []);
+    }
+
+    #[test]
+    fn a_look_without_a_fresh_source_that_is_served_shows_neither_ban_nor_lift() {
+        let reading = |state| Reading { state, reason: Reason("-".to_owned()) };
+        let look = |source, fresh| BanCheck {
+            after: Millis(0),
+            port: 22,
+            source: reading(source),
+            fresh: reading(fresh),
+        };
+        let (open, filtered) = (PortState::Open, PortState::Filtered);
+        assert_eq!(seen_of(&look(filtered, open), false), Some(Milestone::Held));
+        assert_eq!(seen_of(&look(open, open), true), Some(Milestone::Lifted));
+        assert_eq!(seen_of(&look(filtered, filtered), true), None);
+        assert_eq!(seen_of(&look(filtered, filtered), false), None);
+        assert_eq!(seen_of(&look(open, open), false), None);
     }
 
     #[test]
