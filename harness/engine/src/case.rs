@@ -26,6 +26,16 @@ pub struct Case {
 impl Case {
     /// `manual/recent[nmap,v6]`; the tool, the back end and the repeat are named where there are several.
     pub fn name(&self) -> String {
+        let repeat = (self.scenario.repeat > 1).then(|| format!("#{}", self.repeat));
+        self.named(repeat)
+    }
+
+    /// The name that all repeats of it have in common.
+    pub fn name_of_all_repeats(&self) -> String {
+        self.named(None)
+    }
+
+    fn named(&self, repeat: Option<String>) -> String {
         let mut parts: Vec<String> = self.scanner.iter().map(Scanner::to_string).collect();
         parts.push(self.family.to_string());
         if self.scenario.tools.len() > 1 {
@@ -34,9 +44,7 @@ impl Case {
         if self.scenario.backends.len() > 1 {
             parts.push(self.backend.to_string());
         }
-        if self.scenario.repeat > 1 {
-            parts.push(format!("#{}", self.repeat));
-        }
+        parts.extend(repeat);
         format!("{}[{}]", self.scenario.name, parts.join(","))
     }
 

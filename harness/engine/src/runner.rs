@@ -286,9 +286,7 @@ fn report(
 fn judge_repeats(planned: &[Planned], judged: &mut BTreeMap<usize, Judgement>) -> Vec<Distribution> {
     let mut cases: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for index in judged.keys() {
-        let case = &planned[*index].case;
-        let name = Case { repeat: 0, ..case.clone() }.name().replace(",#0]", "]");
-        cases.entry(name).or_default().push(*index);
+        cases.entry(planned[*index].case.name_of_all_repeats()).or_default().push(*index);
     }
     let mut distributions = Vec::new();
     for (name, indices) in cases {

@@ -1,7 +1,5 @@
 //! From a plan and a log to a verdict. What could not have been seen is an error, never a pass.
 
-use std::collections::BTreeMap;
-
 use scandrill_lab::{SCTP_LIBRARY, unpacked};
 use scandrill_model::{
     Bound, CaseReport, Event, Finding, GreenExpectation, Moment, Need, OperatorExpectation, Outcome, Skipped,
@@ -77,7 +75,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         collateral,
         causes: Vec::new(),
         rules: Vec::new(),
-        sysctls: BTreeMap::new(),
+        sysctls: plan.sysctls(),
         captures: Vec::new(),
         repeat: String::new(),
         events,

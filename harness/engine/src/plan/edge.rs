@@ -1,5 +1,6 @@
 //! The plan of an edge: what makes it forward, which is there before any defense, and its own defense.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use scandrill_defenses::Site;
@@ -56,6 +57,24 @@ impl Plan {
             defended: edge.defended,
         });
         edge.into_iter().chain([target]).collect()
+    }
+
+    /// Every kernel parameter that the lab or a defense sets, by host and name; what a defense sets is set last.
+    pub fn sysctls(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let of_lab = self.lab.hosts.iter().flat_map(|host| {
+            host.sysctls.iter().map(|set| (host.name.as_str(), set.key.clone(), set.value.clone()))
+        });
+        let of_defense = self.sides().into_iter().flat_map(|side| {
+            side.steps.iter().filter_map(move |step| {
+                let Step::Sysctl { key, value } = step else { return None };
+                Some((side.host, key.clone(), value.clone()))
+            })
+        });
+        let mut sysctls: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (host, key, value) in of_lab.chain(of_defense) {
+            sysctls.entry(host.to_owned()).or_default().insert(key, value);
+        }
+        sysctls
     }
 
     /// Whether an administrator changes a host's rules or sets, once the defense is in.

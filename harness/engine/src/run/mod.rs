@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 use self::blue::Blue;
 use self::count::Counting;
-use self::decide::Deciding;
 pub use self::log::{Log, Trouble, Troubled};
 pub use self::machine::Machine;
 use crate::actor::drive::builtin;
@@ -215,10 +214,10 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     // The witnesses before and after must not suffer what the actors do.
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
     let counting = Counting::start(plan, lab).await?;
-    let deciding = Deciding::start(plan, lab).await?;
+    let deciding = decide::listen(plan, lab).await?;
     let acted = actor::act(stage).await;
     let counted = counting.tell(log).await;
-    let decided = deciding.tell(log).await;
+    let decided = decide::tell(deciding, log).await;
     let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
     for Lost { host, lost, .. } in lost {
         log.emit(What::Lost { host, packets: lost });

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -31,7 +32,6 @@ pub type Decided = (IpAddr, Mark);
 #[must_use = "who listens is stopped to learn what was heard"]
 #[derive(Debug)]
 pub struct Decisions {
-    host: String,
     addresses: BTreeSet<IpAddr>,
     /// How much the lab's tools had been called before.
     called: u64,
@@ -41,19 +41,16 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// Listens on `host` for what is decided about `addresses`, from its return on.
-    pub async fn start(host: &Host, addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
-        let name = host.name().to_owned();
-        let namespace = host.namespace();
+    /// Listens for what is decided about `addresses`, from its return on: in nftables of each of `hosts`, and in the logs and calls
+    /// that they share.
+    pub async fn start(hosts: &[&Host], addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+        let namespaces: Vec<_> = hosts.iter().map(|host| host.namespace()).collect();
         let (told, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a listener's pipe".to_owned())?;
         let (tell_ready, ready) = oneshot::channel();
         let (tell, ending) = oneshot::channel();
         let about = addresses.clone();
         let life = move || {
-            let opened = setns(&namespace, CloneFlags::CLONE_NEWNET)
-                .during(|| "enter the host of a listener".to_owned())
-                .and_then(|()| Listener::open(about));
-            let (listener, readiness) = match opened {
+            let (listener, readiness) = match Listener::open(&namespaces, about) {
                 Ok(listener) => (Some(listener), Ok(())),
                 Err(error) => (None, Err(error)),
             };
@@ -61,16 +58,16 @@ impl Decisions {
             drop(tell_ready.send(readiness));
             drop(listener.map(|listener| tell.send(listener.listen_until(&told))));
         };
-        let thread = std::thread::Builder::new().name(format!("decisions-{name}")).spawn(life);
+        let thread = std::thread::Builder::new().name("decisions".to_owned()).spawn(life);
         thread.during(|| "start a listener's thread".to_owned())?;
-        ready.await.map_err(|_| lost(&name))??;
-        Ok(Self { host: name, addresses, called: calls(), running, ending })
+        ready.await.map_err(|_| lost())??;
+        Ok(Self { addresses, called: calls(), running, ending })
     }
 
     /// Ends it; what was heard, in order of time.
     pub async fn stop(self) -> Result<Vec<Decided>, LabError> {
         drop(self.running);
-        let mut heard = self.ending.await.map_err(|_| lost(&self.host))??;
+        let mut heard = self.ending.await.map_err(|_| lost())??;
         let called = calls_since(self.called).into_iter();
         heard.extend(called.flat_map(|call| {
             let about = self.addresses.iter().filter(|address| call.names(**address)).copied();
@@ -83,27 +80,33 @@ impl Decisions {
     }
 }
 
-fn lost(host: &str) -> LabError {
-    LabError::TaskLost { host: host.to_owned(), what: "the listener for decisions".to_owned() }
+fn lost() -> LabError {
+    LabError::TaskLost { host: "all".to_owned(), what: "the listener for decisions".to_owned() }
 }
 
 fn decision(at: Stamp, witness: Witness, detail: String) -> Mark {
     Mark { milestone: Milestone::Decided, at, witness, clock: Clock::Told, detail }
 }
 
-/// Listens, on a thread inside the host.
+/// Listens, on a thread of its own.
 struct Listener {
     addresses: BTreeSet<IpAddr>,
-    events: NftEvents,
+    /// Of each host; a socket stays in the namespace in which it was opened.
+    events: Vec<NftEvents>,
     logs: DaemonLogs,
     heard: Vec<Decided>,
 }
 
 impl Listener {
-    fn open(addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+    fn open(namespaces: &[Arc<OwnedFd>], addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+        let listen = |namespace: &Arc<OwnedFd>| {
+            setns(namespace, CloneFlags::CLONE_NEWNET)
+                .during(|| "enter the host of a listener".to_owned())?;
+            NftEvents::open().during(|| "listen to nftables".to_owned())
+        };
         Ok(Self {
             addresses,
-            events: NftEvents::open().during(|| "listen to nftables".to_owned())?,
+            events: namespaces.iter().map(listen).collect::<Result<_, _>>()?,
             logs: DaemonLogs::open().during(|| "watch the logs of daemons".to_owned())?,
             heard: Vec::new(),
         })
@@ -123,16 +126,14 @@ impl Listener {
 
     /// Waits for something to read; whether it is the word to stop.
     fn wait(&self, told: &OwnedFd) -> Result<bool, LabError> {
-        let mut ends = [
-            PollFd::new(self.events.descriptor(), PollFlags::POLLIN),
-            PollFd::new(self.logs.descriptor(), PollFlags::POLLIN),
-            PollFd::new(told.as_fd(), PollFlags::POLLIN),
-        ];
+        let own = [told.as_fd(), self.logs.descriptor()];
+        let all = own.into_iter().chain(self.events.iter().map(NftEvents::descriptor));
+        let mut ends: Vec<PollFd<'_>> = all.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
         match poll(&mut ends, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).during(|| "wait for decisions".to_owned()),
         }
-        Ok(ends[2].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+        Ok(ends[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
     fn take(&mut self) -> Result<(), LabError> {
@@ -143,11 +144,10 @@ impl Listener {
                 heard.push((address, decision(now, witness, detail)));
             }
         };
-        self.events
-            .receive(addresses, &mut |address, what| {
-                hear(address, Witness::Kernel("nftables".to_owned()), what);
-            })
-            .during(|| "hear of nftables".to_owned())?;
+        for events in &mut self.events {
+            let mut each = |address, what| hear(address, Witness::Kernel("nftables".to_owned()), what);
+            events.receive(addresses, &mut each).during(|| "hear of nftables".to_owned())?;
+        }
         self.logs
             .receive(addresses, &mut |address, file, line| hear(address, Witness::Log(file), line))
             .during(|| "read the logs of daemons".to_owned())

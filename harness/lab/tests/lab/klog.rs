@@ -213,7 +213,8 @@ async fn send(host: &Host, packets: Vec<Vec<u8>>) -> Result<(), LabError> {
     host.blocking(work).await?
 }
 
-async fn bash(host: &Host, script: &str) -> Result<String, LabError> {
+/// What a script says that succeeds.
+pub async fn bash(host: &Host, script: &str) -> Result<String, LabError> {
     let command = CommandLine { program: "bash".to_owned(), args: vec!["-ec".to_owned(), script.to_owned()] };
     let finished = host.output(&command, None, PATIENCE).await?.success(&command)?;
     Ok(String::from_utf8_lossy(&finished.stdout).into_owned())

@@ -6,6 +6,7 @@
 
 mod blue;
 mod daemons;
+mod decisions;
 mod ends;
 mod floods;
 mod forwarding;
@@ -47,6 +48,7 @@ fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
         .chain(operating::JOBS)
         .chain(floods::JOBS)
         .chain(daemons::JOBS)
+        .chain(decisions::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.
