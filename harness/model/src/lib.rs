@@ -26,7 +26,7 @@ pub use event::{BanCheck, ClientLook, Event, Moment, Reading, What};
 pub use evidence::{
     BanOutcome, BannedBy, Cause, Clock, Collateral, Distribution, HookVerdict, Hop, Latency, Mark,
     MatrixCell, MatrixRow, Milestone, Phase, ProbeBin, RuleAt, RuleText, Service, Sessions, TextLine,
-    TimeLine, Witness,
+    TimeLine, Witness, nearest_rank,
 };
 pub use expectation::{
     Allowed, BanExpectation, Bound, GreenExpectation, OperatorExpectation, PhaseExpectation, RedExpectation,

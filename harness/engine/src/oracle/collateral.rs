@@ -3,7 +3,7 @@
 
 use scandrill_model::{
     BannedBy, Collateral, Finding, GreenExpectation, Latency, Phase, PhaseExpectation, Service, Stamp,
-    Verdict,
+    Verdict, nearest_rank,
 };
 use strum::IntoEnumIterator;
 
@@ -78,8 +78,7 @@ fn service(phase: Phase, requests: &RequestsSeen, attack: Option<Attack>) -> Opt
 /// By nearest rank.
 fn latency(mut served_us: Vec<u64>) -> Option<Latency> {
     served_us.sort_unstable();
-    let rank = |percent: usize| served_us.get((served_us.len() * percent).div_ceil(100).saturating_sub(1));
-    Some(Latency { p50_us: *rank(50)?, p99_us: *rank(99)? })
+    Some(Latency { p50_us: nearest_rank(&served_us, 50)?, p99_us: nearest_rank(&served_us, 99)? })
 }
 
 /// Whether a client was banned, with what shows it.

@@ -24,11 +24,16 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// The smallest value that at least `percent` of a hundred values do not exceed (nearest rank); `None` without a value.
+    /// As [`nearest_rank`].
     pub fn percentile(&self, percent: u8) -> Option<u64> {
-        let rank = (self.values.len() * usize::from(percent)).div_ceil(100).max(1);
-        self.values.get(rank - 1).copied()
+        nearest_rank(&self.values, percent)
     }
+}
+
+/// Of ascending values, the smallest that at least `percent` of a hundred do not exceed; `None` without a value.
+pub fn nearest_rank(ascending: &[u64], percent: u8) -> Option<u64> {
+    let rank = (ascending.len() * usize::from(percent)).div_ceil(100).max(1);
+    ascending.get(rank - 1).copied()
 }
 
 #[cfg(test)]

@@ -9,6 +9,6 @@ mod time_line;
 
 pub use cause::{Cause, HookVerdict, Hop, RuleAt, RuleText, TextLine};
 pub use collateral::{BannedBy, Collateral, Latency, Phase, Service};
-pub use distribution::Distribution;
+pub use distribution::{Distribution, nearest_rank};
 pub use matrix::{MatrixCell, MatrixRow};
 pub use time_line::{BanOutcome, Clock, Mark, Milestone, ProbeBin, Sessions, TimeLine, Witness};
