@@ -11,13 +11,35 @@ pub fn scandrill() -> Command {
 }
 
 /// A report without what differs from one run or machine to the next: times, captures' places, the machine and its
-/// programs; spaces that only align are few. Other words stay as they are.
+/// programs, and which packets were followed; spaces that only align are few. Other words stay as they are.
 pub fn steady(words: &str) -> String {
     let is_report = words.lines().any(|line| line.starts_with(ENVIRONMENT));
     if !is_report {
         return words.to_owned();
     }
-    words.lines().map(|text| line(text) + "\n").collect()
+    without_coverage(&without_causes(words)).lines().map(|text| line(text) + "\n").collect()
+}
+
+/// Without the lines `why` and those that go on with them: which ways are seen first is a matter of time.
+fn without_causes(words: &str) -> String {
+    let mut is_inside = false;
+    let mut kept = String::new();
+    for line in words.lines() {
+        let label = line.split_whitespace().next();
+        is_inside = label == Some("why") || (is_inside && line.starts_with("      "));
+        if !is_inside {
+            kept.extend([line, "\n"]);
+        }
+    }
+    kept
+}
+
+/// Without the section of rules that never matched: what a connection's end meets is a matter of time, too.
+fn without_coverage(words: &str) -> String {
+    let sections = words.split("\n\n").filter(|section| {
+        !section.lines().next().is_some_and(|title| title.ends_with("rules never matched"))
+    });
+    sections.collect::<Vec<_>>().join("\n\n")
 }
 
 /// The line of a report that tells the machine.

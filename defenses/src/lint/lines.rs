@@ -9,6 +9,8 @@ use super::ruleset::{Chain, Ruleset, Table};
 /// A rule in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// Which of the texts, from 0.
+    pub text_index: usize,
     /// The file, as it was named.
     pub file: String,
     /// The line, from 1.
@@ -43,7 +45,13 @@ impl Lines {
         }
         let place = *places.get(place).filter(|_| places.len() == of)?;
         let text = self.0.line(place);
-        Some(Line { file: self.0.file(place).to_owned(), line: place.line, text: text.to_owned() })
+        let file = self.0.file(place).to_owned();
+        Some(Line { text_index: place.text, file, line: place.line, text: text.to_owned() })
+    }
+
+    /// The texts in the order in which they are loaded, each with its name. One that is loaded in parts is whole here.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.texts.iter().map(|(name, lines)| (name.as_str(), lines.join("\n") + "\n"))
     }
 
     /// The one chain of that name, whichever tool made it, and whether that was nft.
@@ -86,6 +94,21 @@ mod tests {
         assert_eq!(line(0, 2).map(|(line, _)| line), Some(6));
         assert_eq!(line(1, 3), None, "the kernel has a rule that the text has not");
         assert_eq!(lines.at("ip", "t", "input", 0, 2), None);
+    }
+
+    #[test]
+    fn texts_of_one_name_are_told_apart() {
+        let restore = |family, text: &str| Step::Load {
+            loader: Loader::IptablesRestore { family, backend: Backend::Nft },
+            text: text.to_owned(),
+            origin: "own".to_owned(),
+        };
+        let four = "*filter\n-A INPUT -p icmp -j ACCEPT\nCOMMIT\n";
+        let six = "*filter\n-A INPUT -p icmpv6 -j ACCEPT\nCOMMIT\n";
+        let lines = Lines::of(&[restore(Family::V4, four), restore(Family::V6, six)]);
+        let text = |family| lines.at(family, "filter", "INPUT", 0, 1).map(|line| line.text_index);
+        assert_eq!((text("ip"), text("ip6")), (Some(0), Some(1)));
+        assert_eq!(lines.texts().map(|(_, text)| text).collect::<Vec<_>>(), [four, six]);
     }
 
     #[test]

@@ -71,8 +71,8 @@ pub use process::{
 pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use standin::LoggingRule;
-pub use trace::{Passed, Selector, Trace, Traced};
+pub use trace::{ChainName, FollowBound, Following, Matched, Passed, RulePlace, Selector, Told, Traced};
 pub use verdicts::{Opened, Verdict, VerdictConfig, VerdictSource, VerdictTable};
-pub use watch::{Decided, Decisions, Heard, KernelLog, NflogReader, kernel_line};
+pub use watch::{Carried, Decided, Decisions, Heard, KernelLog, NflogReader, kernel_line};
 pub use words::in_words;
 pub use zombie::zombie_steps;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
-use crate::evidence::{Cause, Mark};
+use crate::evidence::{Cause, Mark, TextLine};
 use crate::scan::{CellFacts, ScanResult};
 use crate::state::{PortState, Reason};
 use crate::step::Need;
@@ -237,10 +237,19 @@ pub enum What {
         /// Packets that left it and were lost, on purpose; they are in no capture.
         packets: u64,
     },
-    /// A packet was followed through the rules.
+    /// Packets were followed through the rules, all by one way.
     Followed {
-        /// What became of it.
+        /// What became of them.
         cause: Box<Cause>,
+    },
+    /// What the rules of a text came to, from their installation to the end of the attack.
+    Matched {
+        /// Whose.
+        host: String,
+        /// Which of the host's texts, in the order in which they are loaded, from 0.
+        text: usize,
+        /// Its rules, ascending by line.
+        rules: Vec<TextLine>,
     },
     /// The case cannot run on this machine.
     Unmet {

@@ -6,6 +6,7 @@
 
 mod ban;
 pub mod compare;
+mod coverage;
 mod html;
 mod json;
 mod junit;
@@ -13,6 +14,7 @@ mod markdown;
 mod matrix;
 mod merge;
 mod terminal;
+mod why;
 mod words;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use scandrill_model::{BanOutcome, CaseReport, Collected, Finding, Outcome, RunRe
 
 use crate::ban;
 use crate::terminal::{count, seconds, skipped};
+use crate::why;
 
 /// Cases that are told with their evidence; a job's page may hold a megabyte, and a reader less.
 const TOLD: usize = 20;
@@ -82,7 +83,8 @@ fn trouble(text: &mut String, case: &CaseReport) -> Written {
     }
     for cause in case.causes.iter().take(1) {
         let rule = cause.decided_by.as_ref().map_or("no rule", |rule| rule.rule.as_str());
-        writeln!(text, "  - {} {}, by {}", code(&cause.packet), escape(&cause.fate), code(rule))?;
+        let others = why::others(cause);
+        writeln!(text, "  - {}{others} {}, by {}", code(&cause.packet), escape(&cause.fate), code(rule))?;
     }
     for line in case.time_lines.iter().filter(|line| line.outcome != BanOutcome::NotBanned).take(BANS) {
         writeln!(text, "  - {}: {}", escape(&line.actor), escape(&ban::told(line)))?;

@@ -8,6 +8,7 @@ use scandrill_model::{
 use strum::IntoEnumIterator;
 
 use super::observations::{Observations, RequestsSeen};
+use super::why;
 use crate::plan::{GreenPlan, Plan};
 
 /// What each client got; one that was never seen to act is left out.
@@ -24,7 +25,7 @@ fn of(green: &GreenPlan, requests: &RequestsSeen, attack: Option<Attack>, seen: 
         source: green.source,
         phases: Phase::iter().filter_map(|phase| service(phase, requests, attack)).collect(),
         banned: match ban(requests, seen) {
-            Ban::Banned(evidence) => Some(BannedBy { rule: None, evidence }),
+            Ban::Banned(evidence) => Some(BannedBy { rule: why::stopped(&green.name, seen), evidence }),
             Ban::NotBanned(_) | Ban::Unclear(_) => None,
         },
     }

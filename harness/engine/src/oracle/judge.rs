@@ -15,6 +15,7 @@ use super::observations::{Observations, ReadBackSeen};
 use super::operator;
 use super::time_line;
 use super::view::{ScanView, disagreements};
+use super::why;
 use crate::plan::{Plan, RedPlan, TARGET, silent_by_nature};
 use crate::scenario::Prediction;
 
@@ -60,6 +61,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
             if judged { predicted(plan, &claim.actor, &claim.predicts, &views, &seen) } else { Vec::new() };
         outcome(&findings)
     });
+    let causes = why::causes(&views, &findings, &seen);
     let report = CaseReport {
         name: plan.case.clone(),
         scenario: plan.scenario.clone(),
@@ -73,8 +75,8 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         matrix: matrix::matrix(&views, &seen),
         time_lines: time_line::time_lines(plan, &views, &seen),
         collateral,
-        causes: Vec::new(),
-        rules: Vec::new(),
+        causes,
+        rules: why::texts(plan, &seen),
         sysctls: plan.sysctls(),
         captures: Vec::new(),
         repeat: String::new(),

@@ -13,5 +13,6 @@ mod operator;
 pub mod repeats;
 pub mod time_line;
 mod view;
+mod why;
 
 pub use judge::{Judgement, judge, package_of, skipped};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use scandrill_model::{
-    BanCheck, CellFacts, ClientLook, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason,
-    ScanResult, Stamp, Technique, What,
+    BanCheck, Cause, CellFacts, ClientLook, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason,
+    ScanResult, Stamp, Technique, TextLine, What,
 };
 
 /// What was seen of one scan by both witnesses.
@@ -153,6 +153,10 @@ pub struct Observations {
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Points of sources' time lines, as they were told.
     pub marks: Vec<(IpAddr, Mark)>,
+    /// The ways that packets went, in the order in which they were told.
+    pub causes: Vec<Cause>,
+    /// What rules matched, by host and its text.
+    pub matched: BTreeMap<(String, usize), Vec<TextLine>>,
     /// Ends of links whose capture lost packets.
     pub lossy: Vec<(String, u64)>,
     /// Packets that each end of a link lost on purpose.
@@ -234,6 +238,10 @@ impl Observations {
             What::BanChecked { actor, check } => {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
             }
+            What::Followed { cause } => self.causes.push((**cause).clone()),
+            What::Matched { host, text, rules } => {
+                self.matched.insert((host.clone(), *text), rules.clone());
+            }
             What::Marked { source, mark } => self.marks.push((*source, mark.clone())),
             What::Captured { host, dropped, .. } if *dropped > 0 => self.lossy.push((host.clone(), *dropped)),
             What::Lost { host, packets } => {
@@ -250,7 +258,6 @@ impl Observations {
             | What::Installed { .. }
             | What::Knocked { .. }
             | What::Captured { .. }
-            | What::Followed { .. }
             | What::Note { .. } => {}
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use scandrill_defenses::Site;
+use scandrill_defenses::lint::Lines;
 use scandrill_model::{
     CommandLine, Daemon, FORWARDING_TABLE, Family, Loader, Need, Protocol, ServicePlan, Step, Technique,
 };
@@ -43,6 +44,14 @@ pub struct SidePlan<'a> {
     pub steps: &'a [Step],
     /// Whether the file names a defense that must change the kernel's state.
     pub defended: bool,
+}
+
+impl SidePlan<'_> {
+    /// The texts of rules that its steps load, in their order, each with its name.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let lines = Lines::of(self.steps);
+        lines.texts().map(|(name, text)| (name.to_owned(), text)).collect()
+    }
 }
 
 impl Plan {

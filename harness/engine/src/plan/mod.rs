@@ -93,6 +93,8 @@ pub struct Plan {
     pub verdicts: bool,
     /// Whether captures watch it. Only a benchmark that measures what they cost does without; its case cannot be judged.
     pub watched: bool,
+    /// Whether packets are followed through the rules. One that boots the target is not: its rules are others then.
+    pub followed: bool,
     /// A case that takes longer than this could not be judged.
     pub deadline: Millis,
 }
@@ -274,6 +276,7 @@ impl Planner<'_> {
             daemons(programs.iter().chain(&steps.0).chain(edge.iter().flat_map(|edge| &edge.steps)));
         let of_steps: Vec<Need> = [steps.1, of_edge, scandrill_defenses::needs(&programs)].concat();
         let needs = needs(&of_steps, &reds, scenario, self.case.backend);
+        let followed = !operators.iter().any(|operator| operator.reboot.is_some());
         let verdicts = reds.iter().any(|red| red.scanner == Scanner::Builtin && is_worth_a_table(&red.scan));
         let plan = Plan {
             case: self.case.name(),
@@ -317,6 +320,7 @@ impl Planner<'_> {
             exclusive: scenario.exclusive,
             verdicts,
             watched: true,
+            followed,
         };
         self.check_floods(&plan)?;
         Ok(plan)

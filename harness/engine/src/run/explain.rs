@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use scandrill_defenses::lint::Lines;
-use scandrill_lab::{Lab, PacketSocket, Passed, Selector, Trace, Traced, Wanted, clock, in_words};
-use scandrill_model::{Cause, HookVerdict, Hop, PortSet, Protocol, RuleAt, Technique, What};
+use scandrill_lab::{Following, Lab, PacketSocket, Selector, Wanted, clock, in_words};
+use scandrill_model::{Cause, PortSet, Protocol, Technique, What};
 use scandrill_scanners::{Batch, Evasion, Scan, ScanPlan};
 
-use super::host;
 use super::log::{Log, Trouble, Troubled};
-use crate::plan::{EDGE, Plan, SidePlan};
+use super::{fate, host};
+use crate::plan::Plan;
 use crate::question::Question;
 
 /// A lab's link has no delay of its own: an answer that is not there by then does not come.
@@ -22,31 +23,65 @@ pub(super) async fn ask(plan: &Plan, lab: &Lab, log: &Log, question: &Question) 
     for source_port in question.source_port..last {
         send(plan, lab, question, source_port).await?;
     }
-    let mut traces = Vec::new();
+    let mut followed = Vec::new();
     for side in plan.sides() {
-        let selector = Selector {
-            protocol: question.protocol,
-            source: question.source,
-            source_port: last,
-            target: (side.host == plan.face()).then_some((question.target, question.port)),
-        };
-        let trace = Trace::start(host(lab, side.host)?, selector, plan.backend).await;
-        traces.push((side, trace.trouble("following the packet")?));
+        let selector = selector(question, last, side.host == plan.face());
+        let following = Following::start(host(lab, side.host)?, &[selector]).await;
+        followed.push((side, following.trouble("following the packet")?));
     }
     let answer = send(plan, lab, question, last).await?;
-    let mut seen = Vec::new();
-    for (side, trace) in traces {
-        let told = trace.stop().await.trouble("reading the packet's way")?;
-        seen.extend(told.map(|way| (side, way)));
+    let mut ways = Vec::new();
+    for (side, following) in followed {
+        let told = following.stop().await.trouble("reading the packet's way")?;
+        let lines = Lines::of(side.steps);
+        ways.extend(told.packets.first().map(|traced| fate::cause(side.host, traced, &lines)));
     }
-    if seen.is_empty() {
+    let Some(cause) = ways.into_iter().reduce(one_way) else {
         let error =
             "it has not come to a hook: what is before all of them, such as ingress, took it".to_owned();
         return Err(Trouble { operation: "following the packet".to_owned(), error });
-    }
-    let cause = Box::new(told(question, last, answer.as_deref(), &seen));
+    };
+    let cause = Box::new(asked_for(cause, question, last, answer.as_deref()));
     log.emit(What::Followed { cause });
     Ok(())
+}
+
+/// The packet with all that is known of it; behind an edge its target may be another.
+fn selector(question: &Question, source_port: u16, is_faced: bool) -> Selector {
+    let has_ports = question.protocol != Protocol::Icmp;
+    let port = Some(question.port).filter(|_| has_ports && is_faced);
+    Selector {
+        source: IpNet::from(question.source),
+        protocol: Some(question.protocol),
+        flags: None,
+        source_port: Some(source_port).filter(|_| has_ports),
+        target: Some(question.target).filter(|_| is_faced),
+        ports: port.into_iter().collect(),
+        bound: None,
+    }
+}
+
+/// The way over an edge and on to its target.
+fn one_way(edge: Cause, target: Cause) -> Cause {
+    let path = [edge.path, target.path].concat();
+    Cause {
+        decided_by: fate::decisive(&path).and_then(|hop| hop.rule.clone()),
+        conntrack: edge.conntrack.or(target.conntrack),
+        path,
+        ..target
+    }
+}
+
+/// It is told as it was asked for, with the answer to it.
+fn asked_for(cause: Cause, question: &Question, source_port: u16, answer: Option<&str>) -> Cause {
+    let word = fate::fate(&cause.path);
+    let answer = answer.map_or_else(|| "no answer".to_owned(), |answer| format!("answered by {answer}"));
+    Cause {
+        packet: question.in_words(source_port),
+        ports: PortSet::one(question.port),
+        fate: format!("{word}, {answer}"),
+        ..cause
+    }
 }
 
 /// Sends one packet and waits for its answer, which is given in words.
@@ -101,59 +136,4 @@ fn scan(plan: &Plan, question: &Question, source_port: u16) -> ScanPlan {
     let seed = plan.seed ^ u64::from(source_port);
     let ports = PortSet::one(question.port);
     ScanPlan { evasion, ..ScanPlan::new(technique, question.source, question.target, ports, seed) }
-}
-
-fn told(
-    question: &Question,
-    source_port: u16,
-    answer: Option<&str>,
-    seen: &[(SidePlan<'_>, Traced)],
-) -> Cause {
-    let mut path = Vec::new();
-    for (side, traced) in seen {
-        let lines = Lines::of(side.steps);
-        path.extend(traced.path.iter().map(|passed| hop(side.host, passed, &lines)));
-    }
-    let ended = path.iter().rev().find(|hop| ends(hop.verdict));
-    let accepted = || path.iter().rev().find(|hop| hop.verdict == HookVerdict::Accept);
-    let decided = ended.or_else(accepted);
-    let word = match decided.map(|hop| hop.verdict) {
-        Some(HookVerdict::Drop) => "dropped",
-        Some(HookVerdict::Reject) => "rejected",
-        Some(HookVerdict::Stolen) => "taken",
-        Some(HookVerdict::Accept) => "accepted",
-        Some(HookVerdict::Continue | HookVerdict::Jump | HookVerdict::Return) | None => "left to the host",
-    };
-    let answer = answer.map_or_else(|| "no answer".to_owned(), |answer| format!("answered by {answer}"));
-    let by_legacy = seen.iter().any(|(_, traced)| traced.by_legacy);
-    Cause {
-        actor: None,
-        packet: question.in_words(source_port),
-        port: question.port,
-        conntrack: seen.iter().find_map(|(_, traced)| traced.conntrack.clone()),
-        decided_by: decided.and_then(|hop| hop.rule.clone()),
-        fate: format!("{word}, {answer}"),
-        witness: if by_legacy { "xtables TRACE" } else { "nftables trace" }.to_owned(),
-        path,
-    }
-}
-
-fn ends(verdict: HookVerdict) -> bool {
-    matches!(verdict, HookVerdict::Drop | HookVerdict::Reject | HookVerdict::Stolen)
-}
-
-fn hop(host: &str, passed: &Passed, lines: &Lines) -> Hop {
-    let Passed { hook, family, table, chain, rule, of, text, verdict } = passed;
-    let line = rule.and_then(|place| lines.at(family, table, chain, place, *of));
-    let rule = match line {
-        Some(line) => RuleAt { file: Some(line.file), line: u32::try_from(line.line).ok(), rule: line.text },
-        None => RuleAt { file: None, line: None, rule: text.clone() },
-    };
-    let place = if host == EDGE { format!("{host} ") } else { String::new() };
-    Hop {
-        hook: format!("{place}{hook}"),
-        chain: format!("{family} {table} {chain}"),
-        rule: Some(rule),
-        verdict: *verdict,
-    }
 }

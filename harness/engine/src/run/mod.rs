@@ -5,6 +5,8 @@ mod blue;
 mod count;
 mod decide;
 mod explain;
+mod fate;
+mod follow;
 mod log;
 mod machine;
 mod watch;
@@ -213,6 +215,7 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     forget_neighbours(plan, lab).await?;
     // The witnesses before and after must not suffer what the actors do.
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
+    let followed = follow::start(plan, lab).await?;
     let counting = Counting::start(plan, lab).await?;
     let deciding = decide::listen(plan, lab).await?;
     let acted = actor::act(stage).await;
@@ -223,6 +226,7 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
         log.emit(What::Lost { host, packets: lost });
     }
     let deeds = acted?;
+    follow::tell(followed, plan, &deeds, log).await?;
     counted?;
     decided?;
     canary(plan, lab, log, Moment::After).await?;

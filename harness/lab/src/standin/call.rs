@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::called;
 use super::input::{Inputs, is_stdin};
-use super::{LoggingRule, REAL, SCRIPT_LINE, TOOLS, iptables, nft, note};
+use super::{LoggingRule, REAL, SCRIPT_LINE, TOOLS, hidden, iptables, nft, note};
 
 /// Where nft looks for included files beside the folders that it is told.
 const NFT_FOLDER: &str = "/etc";
@@ -125,20 +125,24 @@ impl Call {
         if command.is_empty() {
             return self.become_real(&words, inputs);
         }
-        let lists = command.trim_start().starts_with("list") && !options.json;
+        let lists = command.trim_start().starts_with("list");
         let rewritten = nft::rewritten(&command);
         if rewritten.is_some() {
             note(std::iter::once(called(format!("nft {command}"))));
         }
         words.push(rewritten.map_or(command, |rewritten| rewritten.text));
-        if lists { self.listing(&words, &nft::listed_line) } else { self.become_real(&words, inputs) }
+        if !lists {
+            return self.become_real(&words, inputs);
+        }
+        let as_it_is = |_: &str| None;
+        self.listing(&words, if options.json { &as_it_is } else { &nft::listed_line })
     }
 
     /// Runs the real tool and translates what it lists.
     fn listing(&self, words: &[String], translate: Translate<'_>) -> io::Result<i32> {
         let done = self.command(words).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output()?;
         let listed = match String::from_utf8(done.stdout) {
-            Ok(text) => text
+            Ok(text) => hidden::without(&text)
                 .split_inclusive('\n')
                 .map(|line| match (translate(line.trim_end_matches('\n')), line.ends_with('\n')) {
                     (Some(told), true) => told + "\n",

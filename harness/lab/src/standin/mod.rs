@@ -9,6 +9,7 @@
 
 mod call;
 mod called;
+mod hidden;
 mod input;
 mod iptables;
 mod nft;

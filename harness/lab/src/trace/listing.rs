@@ -1,17 +1,15 @@
-//! The rules that a host's kernel holds, chain by chain and in their order: of nftables, in whose
+//! The rules that a host's kernel holds, chain by chain and in their order, with what they matched: of nftables, in whose
 //! tables iptables-nft's are, and of iptables-legacy.
 
 use scandrill_model::{Family, HookVerdict};
 
-use super::bash;
-use crate::error::LabError;
-use crate::host::Host;
+use super::ChainName;
 
-/// Lists everything, each part under a heading.
-const LIST: &str = r#"echo '== nft'
-nft -a list ruleset
+/// Lists everything but the elements of sets, each part under a heading.
+pub(super) const LIST: &str = r#"echo '== nft'
+nft -a -t list ruleset
 for family in ip ip6; do
-    if grep -qs . /proc/net/${family}_tables_names; then echo "== $family"; ${family}tables-legacy-save; fi
+    if grep -qs . /proc/net/${family}_tables_names; then echo "== $family"; ${family}tables-legacy-save -c; fi
 done
 "#;
 
@@ -25,12 +23,8 @@ pub(super) struct Rules {
 /// A chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
-    /// The table's family, as nft names it.
-    pub(super) family: String,
-    /// The table.
-    pub(super) table: String,
     /// Its name.
-    pub(super) name: String,
+    pub(super) name: ChainName,
     /// Whether it is iptables-legacy's.
     pub(super) legacy: bool,
     /// Its hook; `None` where others lead to it.
@@ -48,21 +42,14 @@ pub(super) struct Rule {
     pub(super) handle: Option<u64>,
     /// In its tool's words.
     pub(super) text: String,
+    /// Packets it matched; `None` where they are not counted.
+    pub(super) packets: Option<u64>,
 }
 
 impl Rules {
-    /// Reads them from the host's kernel.
-    pub(super) async fn read(host: &Host) -> Result<Self, LabError> {
-        let listed = bash(host, LIST, None).await?;
-        Ok(Self::parse(&String::from_utf8_lossy(&listed)))
-    }
-
     /// The chain of that name.
-    pub(super) fn chain(&self, family: &str, table: &str, name: &str, legacy: bool) -> Option<&Chain> {
-        self.chains.iter().find(|chain| {
-            (chain.family.as_str(), chain.table.as_str(), chain.name.as_str(), chain.legacy)
-                == (family, table, name, legacy)
-        })
+    pub(super) fn chain(&self, name: &ChainName, legacy: bool) -> Option<&Chain> {
+        self.chains.iter().find(|chain| chain.legacy == legacy && chain.name == *name)
     }
 
     /// Whether anything of theirs makes the kernel track connections.
@@ -70,17 +57,18 @@ impl Rules {
         const WORDS: [&str; 7] =
             ["ct", "--ctstate", "state", "connlimit", "connmark", "conntrack", "synproxy"];
         let rules = || self.chains.iter().flat_map(|chain| &chain.rules);
-        self.chains.iter().any(|chain| chain.table == "nat" || chain.policy.as_deref() == Some("nat"))
+        self.chains.iter().any(|chain| chain.name.table == "nat" || chain.policy.as_deref() == Some("nat"))
             || rules().any(|rule| rule.text.split_whitespace().any(|word| WORDS.contains(&word)))
     }
 
     /// Whether there are any of iptables-legacy's for a family.
     pub(super) fn have_legacy(&self, family: Family) -> bool {
         let name = if family == Family::V4 { "ip" } else { "ip6" };
-        self.chains.iter().any(|chain| chain.legacy && chain.family == name)
+        self.chains.iter().any(|chain| chain.legacy && chain.name.family == name)
     }
 
-    fn parse(listed: &str) -> Self {
+    /// Reads what [`LIST`] printed.
+    pub(super) fn parse(listed: &str) -> Self {
         let (mut rules, mut reader) = (Self::default(), Reader::default());
         let mut part = "nft";
         for line in listed.lines() {
@@ -112,6 +100,10 @@ struct Reader {
 }
 
 impl Reader {
+    fn named(&self, family: String, chain: &str) -> ChainName {
+        ChainName { family, table: self.table.clone(), chain: chain.to_owned() }
+    }
+
     fn nft_line(&mut self, line: &str, chains: &mut Vec<Chain>) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match (words.as_slice(), line.starts_with("\t\t")) {
@@ -120,8 +112,7 @@ impl Reader {
             }
             (["chain", name, "{", ..], false) => {
                 self.is_in_chain = true;
-                let (family, table, name) = (self.family.clone(), self.table.clone(), (*name).to_owned());
-                chains.push(Chain { family, table, name, ..Chain::default() });
+                chains.push(Chain { name: self.named(self.family.clone(), name), ..Chain::default() });
             }
             (["}"], false) => self.is_in_chain = false,
             (["type", kind, "hook", hook, ..], true) if self.is_in_chain => {
@@ -144,7 +135,8 @@ impl Reader {
         let (text, handle) = (text.to_owned(), handle.parse().ok());
         self.begun.clear();
         if let Some(chain) = chains.last_mut() {
-            chain.rules.push(Rule { handle, text: without_counts(&text) });
+            let (text, packets) = counted(&text);
+            chain.rules.push(Rule { handle, text, packets });
         }
     }
 
@@ -157,38 +149,43 @@ impl Reader {
                 return;
             };
             chains.push(Chain {
-                family: family.to_owned(),
-                table: self.table.clone(),
-                name: name.to_owned(),
+                name: self.named(family.to_owned(), name),
                 legacy: true,
                 hook: policy.map(|_| name.to_lowercase()),
                 policy: policy.map(str::to_owned),
                 rules: Vec::new(),
             });
-        } else if line.starts_with("-A ") {
-            let rule = line;
+        } else if let Some((packets, rule)) = legacy_rule(line) {
             let name = rule.split(' ').nth(1).unwrap_or_default();
-            let own = |chain: &&mut Chain| {
-                chain.legacy && chain.family == family && chain.table == self.table && chain.name == name
-            };
+            let name = self.named(family.to_owned(), name);
+            let own = |chain: &&mut Chain| chain.legacy && chain.name == name;
             if let Some(chain) = chains.iter_mut().find(own) {
-                chain.rules.push(Rule { handle: None, text: rule.to_owned() });
+                chain.rules.push(Rule { handle: None, text: rule.to_owned(), packets });
             }
         }
     }
 }
 
-/// A rule as it was written: a listing has numbers behind each counter.
-fn without_counts(text: &str) -> String {
+/// `[3:180] -A INPUT ...`: the packets, and the rule.
+fn legacy_rule(line: &str) -> Option<(Option<u64>, &str)> {
+    let (counts, rule) = line.strip_prefix('[')?.split_once("] ")?;
+    Some((counts.split(':').next()?.parse().ok(), rule)).filter(|(_, rule)| rule.starts_with("-A "))
+}
+
+/// A rule as it was written, and the packets that it counted: a listing has numbers behind each counter.
+fn counted(text: &str) -> (String, Option<u64>) {
     let words: Vec<&str> = text.split(' ').collect();
-    let mut kept = Vec::with_capacity(words.len());
+    let (mut kept, mut packets) = (Vec::with_capacity(words.len()), None);
     let mut at = 0;
     while let Some(word) = words.get(at) {
         kept.push(*word);
         let counts = *word == "counter" && words.get(at + 1) == Some(&"packets");
+        if counts {
+            packets = words.get(at + 2).and_then(|number| number.parse().ok());
+        }
         at += if counts { 5 } else { 1 };
     }
-    kept.join(" ")
+    (kept.join(" "), packets)
 }
 
 /// What a rule of iptables-legacy says of a packet that it matches, by its target. A target that is not built in is a chain
@@ -223,18 +220,25 @@ mod tests {
         \t\ttcp dport { 22,\n\t\t\t     80 } counter packets 3 bytes 180 accept # handle 4\n\
         \t\tjump sub # handle 5\n\t}\n\n\tchain sub { # handle 2\n\t}\n}\n\
         == ip\n*raw\n:PREROUTING ACCEPT [1:2]\nCOMMIT\n*filter\n:INPUT DROP [7:420]\n:OWN - [0:0]\n\
-        -A INPUT -p tcp -j OWN\n-A OWN -j DROP\nCOMMIT\n";
+        [9:360] -A INPUT -p tcp -j OWN\n[0:0] -A OWN -j DROP\nCOMMIT\n";
+
+    fn name(family: &str, table: &str, chain: &str) -> ChainName {
+        ChainName { family: family.to_owned(), table: table.to_owned(), chain: chain.to_owned() }
+    }
 
     #[test]
     fn a_listing_is_read_in_the_order_of_the_kernel() {
         let rules = Rules::parse(LISTED);
-        let input = rules.chain("inet", "t", "input", false).unwrap();
+        let input = rules.chain(&name("inet", "t", "input"), false).unwrap();
         assert_eq!(input.hook.as_deref(), Some("input"));
         assert_eq!(input.place(5), Some(1));
         assert_eq!(input.rules[0].text, "tcp dport { 22, 80 } counter accept");
-        let legacy = rules.chain("ip", "filter", "INPUT", true).unwrap();
+        let legacy = rules.chain(&name("ip", "filter", "INPUT"), true).unwrap();
         assert_eq!(legacy.policy.as_deref(), Some("DROP"));
-        assert_eq!(rules.chain("ip", "filter", "OWN", true).unwrap().rules.len(), 1);
+        assert_eq!(rules.chain(&name("ip", "filter", "OWN"), true).unwrap().rules.len(), 1);
+        let counts = |chain: &Chain| chain.rules.iter().map(|rule| rule.packets).collect::<Vec<_>>();
+        assert_eq!(counts(input), [Some(3), None]);
+        assert_eq!((counts(legacy), legacy.rules[0].text.as_str()), (vec![Some(9)], "-A INPUT -p tcp -j OWN"));
         assert!(rules.have_legacy(Family::V4) && !rules.have_legacy(Family::V6) && !rules.use_conntrack());
     }
 

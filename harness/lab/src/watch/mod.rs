@@ -1,5 +1,6 @@
 //! What a host's kernel tells by itself while a case goes on. Each source is one file.
 
+mod carried;
 mod daemon_logs;
 mod decisions;
 mod kernel_line;
@@ -9,10 +10,11 @@ mod nft_events;
 mod trace;
 mod transport;
 
+pub use carried::Carried;
 pub(crate) use daemon_logs::names;
 pub use decisions::{Decided, Decisions};
 pub use kernel_line::kernel_line;
 pub use kernel_log::{Heard, KernelLog};
 pub use nflog::NflogReader;
-pub(crate) use nflog::prefix_of;
+pub(crate) use nflog::logged;
 pub(crate) use trace::{Kind, Step, TraceReader, Verdict};

@@ -11,6 +11,7 @@ use nix::sys::socket::{
     socket,
 };
 
+use super::carried::Carried;
 use super::kernel_line::Hardware;
 
 /// Of `linux/netlink.h` and `linux/netfilter/nfnetlink.h`: `NFNL_SUBSYS_ULOG` in the high byte of a message's type.
@@ -265,10 +266,10 @@ impl<'a> Logged<'a> {
     }
 }
 
-/// The prefix of a message that [`NflogReader::receive`] gave.
-pub(crate) fn prefix_of(message: &[u8]) -> String {
-    Logged::read(message)
-        .map_or_else(String::new, |logged| String::from_utf8_lossy(logged.prefix).into_owned())
+/// The prefix of a message that [`NflogReader::receive`] gave, and its packet.
+pub(crate) fn logged(message: &[u8]) -> Option<(String, Carried)> {
+    let Logged { prefix, payload, .. } = Logged::read(message)?;
+    Some((String::from_utf8_lossy(prefix).into_owned(), Carried::of_packet(payload)?))
 }
 
 #[cfg(test)]

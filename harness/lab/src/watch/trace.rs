@@ -1,13 +1,15 @@
 //! nftables' trace of a packet (linux/netfilter/nf_tables.h, `NFT_MSG_TRACE`): each rule that it matched, and each policy
 //! that it met, told over netlink in the order in which it passed them.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::sockopt::RcvBuf;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket,
 };
 
+use super::carried::Carried;
 use super::nflog::{Attributes, HEADER, HEADERS, Messages};
 
 /// `NFNL_SUBSYS_NFTABLES` in the high byte, `NFT_MSG_TRACE` in the low one.
@@ -16,6 +18,8 @@ const TRACE: u16 = 10 << 8 | 0x11;
 const GROUP: u32 = 1 << 8;
 /// Larger than any message.
 const MESSAGE: usize = 8192;
+/// What the kernel may keep for this socket, in bytes; it takes its own limit where that is less.
+const QUEUE: usize = 16 << 20;
 
 /// The kinds of a step's attributes, `NFTA_TRACE_*`, and of a verdict's, `NFTA_VERDICT_*`.
 mod attribute {
@@ -25,6 +29,8 @@ mod attribute {
     pub(super) const TYPE: u16 = 4;
     pub(super) const VERDICT: u16 = 5;
     pub(super) const ID: u16 = 6;
+    pub(super) const NETWORK_HEADER: u16 = 8;
+    pub(super) const TRANSPORT_HEADER: u16 = 9;
     pub(super) const POLICY: u16 = 16;
     pub(super) const VERDICT_CODE: u16 = 1;
     pub(super) const VERDICT_CHAIN: u16 = 2;
@@ -77,8 +83,10 @@ pub(crate) struct Step {
     pub(crate) kind: Kind,
     /// What was said.
     pub(crate) verdict: Verdict,
-    /// The same for all steps of one packet.
+    /// The same for all steps of one packet, and for another one whose place in memory it had.
     pub(crate) packet: u32,
+    /// The packet, told once at each hook.
+    pub(crate) carried: Option<Carried>,
 }
 
 /// Hears the traces of the packets of a network namespace.
@@ -90,21 +98,25 @@ impl TraceReader {
     pub(crate) fn open() -> Result<Self, Errno> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
+        setsockopt(&socket, RcvBuf, &QUEUE)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUP))?;
         Ok(Self(socket))
     }
 
-    /// Takes what has come in, without waiting.
-    ///
-    /// # Errors
-    /// `ENOBUFS` where the kernel had more to say than fits.
-    pub(crate) fn take(&self) -> Result<Vec<Step>, Errno> {
-        let mut steps = Vec::new();
+    /// What can be waited for.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Takes what has come in, without waiting, and whether the kernel had more to say than it could keep.
+    pub(crate) fn take(&self, mut each: impl FnMut(Step)) -> Result<bool, Errno> {
         let mut buffer = vec![0; MESSAGE];
+        let mut lost = false;
         loop {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => steps.extend(read(&buffer[..length])),
-                Err(Errno::EAGAIN) => return Ok(steps),
+                Ok(length) => read(&buffer[..length]).into_iter().for_each(&mut each),
+                Err(Errno::EAGAIN) => return Ok(lost),
+                Err(Errno::ENOBUFS) => lost = true,
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error),
             }
@@ -124,9 +136,15 @@ impl Step {
     fn read(message: &[u8]) -> Option<Self> {
         let family = family(*message.get(HEADER)?)?;
         let mut step = Self { family, ..Self::default() };
+        let (mut network, mut transport) = (&[][..], &[][..]);
         for (kind, value) in Attributes(message.get(HEADERS..)?) {
-            step.take(kind, value);
+            match kind {
+                attribute::NETWORK_HEADER => network = value,
+                attribute::TRANSPORT_HEADER => transport = value,
+                _ => step.take(kind, value),
+            }
         }
+        step.carried = Carried::read(network, transport);
         Some(step)
     }
 
@@ -236,6 +254,7 @@ mod tests {
             kind: Kind::Rule,
             verdict: Verdict::Drop,
             packet: 0x8cdb_b666,
+            carried: None,
         };
         assert_eq!(read(&bytes(DROPPED)), [expected]);
     }

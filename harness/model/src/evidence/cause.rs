@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
+use crate::port::PortSet;
+
 /// A file of rules that was installed, as the user wrote it, with what its rules matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleText {
@@ -37,15 +39,17 @@ pub struct RuleAt {
     pub rule: String,
 }
 
-/// One packet's fate.
+/// The fate of a packet, and of others that went the very same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cause {
-    /// Whose packet; `None` for one that a person asked for.
+    /// Whose packets; `None` for one that a person asked for.
     pub actor: Option<String>,
-    /// The packet: `tcp 198.18.0.2:40000 -> 198.18.0.1:22 syn`.
+    /// The first of them: `tcp 198.18.0.2:40000 -> 198.18.0.1:22 syn`.
     pub packet: String,
-    /// The port, or protocol, it asked; 0 where it asks the host.
-    pub port: u16,
+    /// The ports, or protocols, that they asked; 0 where they ask the host.
+    pub ports: PortSet,
+    /// How many of them were followed. Not all are.
+    pub packets: u64,
     /// What conntrack called it; `None` where no conntrack saw it.
     pub conntrack: Option<String>,
     /// The hooks and rules it passed, in order.

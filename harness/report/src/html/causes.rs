@@ -5,6 +5,7 @@ use scandrill_model::{CaseReport, Cause, HookVerdict, Hop, RuleAt};
 
 use super::collateral::place;
 use super::rules::Texts;
+use crate::why;
 
 /// The packets whose fate matters; nothing where none was followed.
 pub fn list(texts: &Texts<'_>, case: &CaseReport) -> Markup {
@@ -14,7 +15,7 @@ pub fn list(texts: &Texts<'_>, case: &CaseReport) -> Markup {
             h3 { "Which rule decided" }
             @for cause in causes {
                 div.cause {
-                    p { code { (cause.packet) } " " b { (cause.fate) } }
+                    p { code { (cause.packet) } (why::others(cause)) " " b { (cause.fate) } }
                     @match &cause.decided_by {
                         Some(rule) => p { "by " (linked(texts, case, rule)) },
                         None => p { "by no rule" },

@@ -1,10 +1,11 @@
 //! The user's own files of rules: which lines decided, and which never matched anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use scandrill_model::{CaseReport, RuleAt, RuleText, RunReport};
 
+use crate::coverage::{self, Covered, Key, key};
 use crate::terminal::count;
 use crate::words::thousands;
 
@@ -15,42 +16,17 @@ const WHOLE: usize = 60;
 
 /// Every text of a run once, with what its lines matched in all cases together.
 pub struct Texts<'a> {
-    listings: Vec<Listing<'a>>,
+    listings: Vec<Covered<'a>>,
     /// Each listing by its key.
     places: BTreeMap<Key<'a>, usize>,
-}
-
-/// Host, file and text.
-type Key<'a> = (&'a str, &'a str, &'a str);
-
-fn key(text: &RuleText) -> Key<'_> {
-    (&text.host, &text.file, &text.text)
-}
-
-struct Listing<'a> {
-    host: &'a str,
-    file: &'a str,
-    text: &'a str,
-    cases: usize,
-    /// Each rule's packets; `None` where they are not counted.
-    packets: BTreeMap<u32, Option<u64>>,
-    decisive: BTreeSet<u32>,
 }
 
 impl<'a> Texts<'a> {
     /// Those of a report.
     pub fn of(report: &'a RunReport) -> Self {
-        let mut places: BTreeMap<Key<'a>, usize> = BTreeMap::new();
-        let mut listings: Vec<Listing<'a>> = Vec::new();
-        for case in &report.cases {
-            for text in &case.rules {
-                let place = *places.entry(key(text)).or_insert_with(|| {
-                    listings.push(Listing::empty(text));
-                    listings.len() - 1
-                });
-                listings[place].add(case, text);
-            }
-        }
+        let listings = coverage::of(report);
+        let places = listings.iter().enumerate();
+        let places = places.map(|(at, text)| ((text.host, text.file, text.text), at)).collect();
         Self { listings, places }
     }
 
@@ -65,39 +41,10 @@ impl<'a> Texts<'a> {
     }
 }
 
-impl<'a> Listing<'a> {
-    fn empty(text: &'a RuleText) -> Self {
-        let (host, file) = (text.host.as_str(), text.file.as_str());
-        Self { host, file, text: &text.text, cases: 0, packets: BTreeMap::new(), decisive: BTreeSet::new() }
-    }
-
-    fn add(&mut self, case: &CaseReport, text: &RuleText) {
-        self.cases += 1;
-        for rule in &text.rules {
-            let sum = self.packets.entry(rule.line).or_insert(Some(0));
-            *sum = sum.zip(rule.packets).map(|(sum, more)| sum + more);
-        }
-        self.decisive.extend(decisive(case, text));
-    }
-
-    /// How many rules are counted, and how many of these never matched.
-    fn idle(&self) -> (usize, usize) {
-        let counted = self.packets.values().flatten();
-        (counted.clone().count(), counted.filter(|packets| **packets == 0).count())
-    }
-}
-
-/// The lines of `text` that decided in `case`.
-fn decisive<'a>(case: &'a CaseReport, text: &'a RuleText) -> impl Iterator<Item = u32> + 'a {
-    let decided = case.causes.iter().filter_map(|cause| cause.decided_by.as_ref());
-    let banned = case.collateral.iter().filter_map(|client| client.banned.as_ref()?.rule.as_ref());
-    decided.chain(banned).filter(|rule| rule.file.as_ref() == Some(&text.file)).filter_map(|rule| rule.line)
-}
-
 /// How many rules are counted over a run, and how many of these never matched in any of its cases.
 pub fn idle(report: &RunReport) -> (usize, usize) {
-    let texts = Texts::of(report);
-    let each = texts.listings.iter().map(Listing::idle);
+    let texts = coverage::of(report);
+    let each = texts.iter().map(|text| (text.counted(), text.idle().count()));
     each.fold((0, 0), |(all, never), (rules, idle)| (all + rules, never + idle))
 }
 
@@ -126,8 +73,8 @@ pub fn section(texts: &Texts<'_>) -> Markup {
     }
 }
 
-fn whole(listing: &Listing<'_>, text: &Markup, all: usize) -> Markup {
-    let (_, idle) = listing.idle();
+fn whole(listing: &Covered<'_>, text: &Markup, all: usize) -> Markup {
+    let idle = listing.idle().count();
     html! {
         details.listing open[all == 1] {
             summary {
@@ -153,14 +100,14 @@ pub fn of_case(case: &CaseReport) -> Markup {
 }
 
 fn beside(case: &CaseReport, text: &RuleText) -> Markup {
-    let mut listing = Listing::empty(text);
+    let mut listing = Covered::nowhere(text);
     listing.add(case, text);
     let short = text.text.lines().count() <= WHOLE;
     let near = |line: u32| listing.decisive.iter().any(|decided| decided.abs_diff(line) <= AROUND);
     lines(None, &listing, |line| short || near(line))
 }
 
-fn lines(index: Option<usize>, listing: &Listing<'_>, shown: impl Fn(u32) -> bool) -> Markup {
+fn lines(index: Option<usize>, listing: &Covered<'_>, shown: impl Fn(u32) -> bool) -> Markup {
     let numbered = (1_u32..).zip(listing.text.lines());
     html! {
         div.wide tabindex="0" role="region" aria-label={ "Text of " (listing.file) } {
@@ -173,7 +120,7 @@ fn lines(index: Option<usize>, listing: &Listing<'_>, shown: impl Fn(u32) -> boo
     }
 }
 
-fn line(index: Option<usize>, number: u32, line: &str, listing: &Listing<'_>) -> Markup {
+fn line(index: Option<usize>, number: u32, line: &str, listing: &Covered<'_>) -> Markup {
     let counted = listing.packets.get(&number);
     let told = match counted {
         None => None,

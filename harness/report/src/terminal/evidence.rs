@@ -2,7 +2,7 @@
 //! lines, clients that were banned, and the rules that decided.
 
 use anstyle::{AnsiColor, Style as Paint};
-use scandrill_model::{BanOutcome, CaseReport, MatrixRow, ProbeBin, RuleAt, RunReport, TimeLine, Verdict};
+use scandrill_model::{BanOutcome, CaseReport, MatrixRow, ProbeBin, RunReport, TimeLine, Verdict};
 
 use super::collateral;
 use super::text::{HEADING, QUIET, clean, fill, left, paint, width, wrap};
@@ -10,6 +10,7 @@ use super::troubles::LABEL;
 use super::{Evidence, Style};
 use crate::ban;
 use crate::matrix::{Matrix, Read};
+use crate::why;
 use crate::words::micros;
 
 const GAP: &str = "  ";
@@ -40,11 +41,10 @@ pub(super) fn of_case(case: &CaseReport, style: Style) -> Vec<String> {
     lines.extend(some(bans, "bans", style, time_line));
     let hurt = case.collateral.iter().filter(|client| collateral::is_hurt(client));
     lines.extend(some(hurt, "clients", style, |client, style| {
-        labelled("hurt", &collateral::told(client, in_its_words), style)
+        labelled("hurt", &collateral::told(client, why::in_its_words), style)
     }));
-    lines.extend(some(case.causes.iter(), "packets", style, |cause, style| {
-        let rule = cause.decided_by.as_ref().map_or_else(|| "no rule".to_owned(), in_its_words);
-        labelled("why", &format!("{}: {}, by {rule}", cause.packet, cause.fate), style)
+    lines.extend(some(case.causes.iter(), "ways", style, |cause, style| {
+        labelled("why", &why::told(cause), style)
     }));
     lines
 }
@@ -63,14 +63,6 @@ fn some<T>(
         more => lines.extend(labelled("", &format!("and {more} more {what}"), style)),
     }
     lines
-}
-
-/// `portscan.rules:6: -A INPUT ... -j DROP`.
-fn in_its_words(rule: &RuleAt) -> String {
-    match (&rule.file, rule.line) {
-        (Some(file), Some(line)) => format!("{file}:{line}: {}", rule.rule),
-        (_, _) => rule.rule.clone(),
-    }
 }
 
 /// Rows of techniques below their groups of ports, in as many bands as the width asks for.

@@ -1,9 +1,10 @@
 //! One packet's way through the hooks, and the rule that decided.
 
-use scandrill_model::{Cause, Hop, RuleAt};
+use scandrill_model::{Cause, Hop};
 
 use super::Style;
 use super::text::{HEADING, clean, left, paint, width};
+use crate::why;
 
 /// The packet, what conntrack called it, each rule that matched it with its verdict, and what it came to.
 pub fn explain(cause: &Cause, style: &Style) -> String {
@@ -13,8 +14,8 @@ pub fn explain(cause: &Cause, style: &Style) -> String {
     lines.extend(way(&cause.path));
     lines.push(String::new());
     lines.push(format!("  fate       {}", clean(&cause.fate)));
-    let decided = cause.decided_by.as_ref().map_or_else(|| "no rule".to_owned(), in_its_words);
-    lines.push(format!("  decided by {decided}"));
+    let decided = cause.decided_by.as_ref().map_or_else(|| "no rule".to_owned(), why::in_its_words);
+    lines.push(format!("  decided by {}", clean(&decided)));
     lines.push(format!("  witness    {}", clean(&cause.witness)));
     lines.join("\n") + "\n"
 }
@@ -30,16 +31,8 @@ fn way(path: &[Hop]) -> Vec<String> {
     let line = |(at, hop): (usize, &Hop)| {
         let cells: Vec<String> =
             columns.iter().zip(widths).map(|(column, width)| left(&column[at], width)).collect();
-        let rule = hop.rule.as_ref().map_or_else(|| "end of chain".to_owned(), in_its_words);
-        format!("  {}  {rule}", cells.join("  "))
+        let rule = hop.rule.as_ref().map_or_else(|| "end of chain".to_owned(), why::in_its_words);
+        format!("  {}  {}", cells.join("  "), clean(&rule))
     };
     path.iter().enumerate().map(line).collect()
-}
-
-/// `own.nft:6: tcp dport 22 drop`.
-fn in_its_words(rule: &RuleAt) -> String {
-    match (&rule.file, rule.line) {
-        (Some(file), Some(line)) => clean(&format!("{file}:{line}: {}", rule.rule)),
-        (_, _) => clean(&rule.rule),
-    }
 }

@@ -3,6 +3,7 @@
 
 mod claims;
 mod collateral;
+mod coverage;
 mod evidence;
 mod explain;
 mod notes;
@@ -83,6 +84,7 @@ pub fn terminal(report: &RunReport, style: &Style) -> String {
         claims::lines(report, *style),
         scenarios::lines(report, *style),
         evidence::lines(report, *style),
+        coverage::lines(report, *style),
         troubles::lines(report, *style),
         notes::lines(report, *style),
         summary::lines(report, *style),

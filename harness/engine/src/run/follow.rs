@@ -1,0 +1,190 @@
+//! Why packets met their fate in a drill: some of each actor's are followed through the rules of each host that has a
+//! defense, few enough to change nothing; and what each rule matched is counted.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use scandrill_defenses::lint::Lines;
+use scandrill_lab::{FollowBound, Following, Lab, Matched, Selector, Told, Traced};
+use scandrill_model::{Asks, Cause, PortSet, Protocol, TcpFlags, Technique, TextLine, What};
+
+use super::log::{Log, Trouble, Troubled};
+use super::{Window, host};
+use crate::actor::Deed;
+use crate::plan::{GreenPlan, Plan, RedPlan, SidePlan, TARGET};
+
+/// Of ports that are alone in what they are or in what is expected of them.
+const SINGLED_OUT: FollowBound = FollowBound { burst: 16, per_second: 20 };
+/// Of all others. The kernel keeps what it tells of forty packets or so for who reads it late.
+const OTHERS: FollowBound = FollowBound { burst: 24, per_second: 40 };
+/// Of a client's.
+const CLIENT_S: FollowBound = FollowBound { burst: 6, per_second: 4 };
+/// More ports than these are not singled out.
+const PORTS: usize = 12;
+/// More ways than these are not told of one case.
+const WAYS: usize = 64;
+
+/// A host's packets are followed.
+#[must_use = "who follows packets tells what was seen"]
+pub(super) struct Followed<'a> {
+    side: SidePlan<'a>,
+    following: Following,
+}
+
+/// Follows packets, from its return on.
+pub(super) async fn start<'a>(plan: &'a Plan, lab: &Lab) -> Result<Vec<Followed<'a>>, Trouble> {
+    let mut all = Vec::new();
+    let selectors = selectors(plan);
+    for side in plan.sides() {
+        if plan.followed && !side.steps.is_empty() {
+            let following = Following::start(host(lab, side.host)?, &selectors).await;
+            all.push(Followed { side, following: following.trouble("following packets")? });
+        }
+    }
+    Ok(all)
+}
+
+/// Ends it, and tells each way that packets went, and what the rules matched.
+pub(super) async fn tell(
+    all: Vec<Followed<'_>>,
+    plan: &Plan,
+    deeds: &[Deed<'_>],
+    log: &Log,
+) -> Result<(), Trouble> {
+    for Followed { side, following } in all {
+        let Told { packets, matched } = following.stop().await.trouble("following packets")?;
+        let lines = Lines::of(side.steps);
+        for cause in ways(plan, deeds, side, &packets, &lines) {
+            log.emit(What::Followed { cause: Box::new(cause) });
+        }
+        for (text, rules) in counts(&matched, &lines) {
+            log.emit(What::Matched { host: side.host.to_owned(), text, rules });
+        }
+    }
+    Ok(())
+}
+
+/// Packets of all actors: of each attacker those of some ports, and others.
+fn selectors(plan: &Plan) -> Vec<Selector> {
+    let reds = plan.reds.iter().filter(|red| red.scan.technique != Technique::Arp);
+    reds.flat_map(|red| of_red(plan, red)).chain(plan.greens.iter().flat_map(of_client)).collect()
+}
+
+fn of_red(plan: &Plan, red: &RedPlan) -> Vec<Selector> {
+    let technique = red.scan.technique;
+    let protocol = match technique.protocol() {
+        protocol @ (Protocol::Tcp | Protocol::Udp | Protocol::Sctp) => Some(protocol),
+        Protocol::Icmp | Protocol::Ip | Protocol::Arp => None,
+    };
+    let source = match red.scan.zombie {
+        Some(zombie) => IpNet::from(zombie.address),
+        None => red.scan.sources(),
+    };
+    let others = Selector {
+        source,
+        protocol,
+        flags: technique.probe_flags().filter(|_| protocol == Some(Protocol::Tcp)),
+        source_port: None,
+        target: None,
+        ports: Vec::new(),
+        bound: Some(OTHERS),
+    };
+    let ports = if protocol.is_some() { singled_out(plan, red) } else { Vec::new() };
+    let singled_out = Selector { ports, bound: Some(SINGLED_OUT), ..others.clone() };
+    [singled_out, others].into_iter().filter(|one| !one.ports.is_empty() || one.bound == Some(OTHERS)).collect()
+}
+
+/// Of a scan's ports the ones with a listener, and the first and the last of each part of what is expected.
+fn singled_out(plan: &Plan, red: &RedPlan) -> Vec<u16> {
+    let ports = &red.scan.ports;
+    let served = plan.served(red.scan.technique).intersection(ports);
+    let named: PortSet = red.expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
+    let parts = red.expect.states.iter().map(|(of, _)| of.intersection(ports)).chain([ports.without(&named)]);
+    let ends = parts.flat_map(|part| part.iter().next().into_iter().chain(part.iter().last()).collect::<Vec<_>>());
+    let all: PortSet = served.iter().take(PORTS / 2).chain(ends).collect();
+    all.iter().take(PORTS).collect()
+}
+
+/// A client's connections as they begin, its datagrams and its pings; to an outbound client, the answers.
+fn of_client(green: &GreenPlan) -> Vec<Selector> {
+    let one = |protocol, flags| Selector {
+        source: IpNet::from(peer(green)),
+        protocol: Some(protocol),
+        flags,
+        source_port: None,
+        target: None,
+        ports: Vec::new(),
+        bound: Some(CLIENT_S),
+    };
+    let connecting = if green.host == TARGET { TcpFlags::SYN | TcpFlags::ACK } else { TcpFlags::SYN };
+    vec![one(Protocol::Tcp, Some(connecting)), one(Protocol::Udp, None), one(Protocol::Icmp, None)]
+}
+
+/// Whose packets the target gets.
+fn peer(green: &GreenPlan) -> IpAddr {
+    if green.host == TARGET { green.target } else { green.source }
+}
+
+/// Each way that an actor's packets went, in the order in which the first of them came.
+fn ways(plan: &Plan, deeds: &[Deed<'_>], side: SidePlan<'_>, packets: &[Traced], lines: &Lines) -> Vec<Cause> {
+    let mut ways: Vec<Cause> = Vec::new();
+    for traced in packets {
+        let mut cause = super::fate::cause(side.host, traced, lines);
+        cause.actor = sender(plan, deeds, traced);
+        if let Some(way) = ways.iter_mut().find(|way| is_same_way(way, &cause)) {
+            way.packets += 1;
+            way.ports = way.ports.iter().chain(cause.ports.iter()).collect();
+        } else if ways.len() < WAYS {
+            ways.push(cause);
+        }
+    }
+    ways
+}
+
+fn is_same_way(one: &Cause, other: &Cause) -> bool {
+    (&one.actor, &one.conntrack, &one.path) == (&other.actor, &other.conntrack, &other.path)
+}
+
+/// Whose packet it is: of attackers with this source the last who had begun by then and asks this port, or any; else a
+/// client.
+fn sender(plan: &Plan, deeds: &[Deed<'_>], traced: &Traced) -> Option<String> {
+    let source = traced.packet.source;
+    let began = |red: &RedPlan| deeds.iter().find_map(|deed| window_of(deed, red)).map(|(from, _)| from);
+    let of_source = |red: &&RedPlan| {
+        red.scan.sources().contains(&source) || red.scan.zombie.is_some_and(|zombie| zombie.address == source)
+    };
+    let asks = |red: &&RedPlan| {
+        red.scan.technique.asks() != Asks::Ports || red.scan.ports.contains(traced.packet.port())
+    };
+    let reds = || plan.reds.iter().filter(of_source);
+    let asking = reds().filter(asks).filter(|red| began(red).is_none_or(|from| from <= traced.at));
+    let client = || plan.greens.iter().find(|green| peer(green) == source).map(|green| &green.name);
+    let red = asking.max_by_key(|red| began(red)).map(|red| &red.name);
+    red.or_else(client).or_else(|| reds().next().map(|red| &red.name)).cloned()
+}
+
+fn window_of(deed: &Deed<'_>, red: &RedPlan) -> Option<Window> {
+    match deed {
+        Deed::Scanned(scanned, window) if scanned.name == red.name => Some(*window),
+        Deed::Scanned(..) | Deed::Operated(..) | Deed::Told => None,
+    }
+}
+
+/// What each rule matched that stands in a text, by text and line.
+fn counts(matched: &[Matched], lines: &Lines) -> BTreeMap<usize, Vec<TextLine>> {
+    let mut texts: BTreeMap<usize, BTreeMap<u32, Option<u64>>> = BTreeMap::new();
+    for Matched { chain, place, packets } in matched {
+        let line = lines.at(&chain.family, &chain.table, &chain.chain, place.at, place.of);
+        let Some((text, number)) = line.and_then(|line| Some((line.text_index, u32::try_from(line.line).ok()?)))
+        else {
+            continue;
+        };
+        let sum = texts.entry(text).or_default().entry(number).or_insert(Some(0));
+        *sum = sum.zip(*packets).map(|(sum, more)| sum + more);
+    }
+    let listed = |lines: BTreeMap<u32, Option<u64>>| {
+        lines.into_iter().map(|(line, packets)| TextLine { line, packets }).collect()
+    };
+    texts.into_iter().map(|(text, lines)| (text, listed(lines))).collect()
+}
