@@ -13,4 +13,5 @@ mod output;
 mod report;
 mod run;
 mod shell;
+mod why;
 mod workbench;

@@ -92,7 +92,10 @@ fn of_red(plan: &Plan, red: &RedPlan) -> Vec<Selector> {
     };
     let ports = if protocol.is_some() { singled_out(plan, red) } else { Vec::new() };
     let singled_out = Selector { ports, bound: Some(SINGLED_OUT), ..others.clone() };
-    [singled_out, others].into_iter().filter(|one| !one.ports.is_empty() || one.bound == Some(OTHERS)).collect()
+    [singled_out, others]
+        .into_iter()
+        .filter(|one| !one.ports.is_empty() || one.bound == Some(OTHERS))
+        .collect()
 }
 
 /// Of a scan's ports the ones with a listener, and the first and the last of each part of what is expected.
@@ -101,7 +104,8 @@ fn singled_out(plan: &Plan, red: &RedPlan) -> Vec<u16> {
     let served = plan.served(red.scan.technique).intersection(ports);
     let named: PortSet = red.expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
     let parts = red.expect.states.iter().map(|(of, _)| of.intersection(ports)).chain([ports.without(&named)]);
-    let ends = parts.flat_map(|part| part.iter().next().into_iter().chain(part.iter().last()).collect::<Vec<_>>());
+    let ends =
+        parts.flat_map(|part| part.iter().next().into_iter().chain(part.iter().last()).collect::<Vec<_>>());
     let all: PortSet = served.iter().take(PORTS / 2).chain(ends).collect();
     all.iter().take(PORTS).collect()
 }
@@ -127,7 +131,13 @@ fn peer(green: &GreenPlan) -> IpAddr {
 }
 
 /// Each way that an actor's packets went, in the order in which the first of them came.
-fn ways(plan: &Plan, deeds: &[Deed<'_>], side: SidePlan<'_>, packets: &[Traced], lines: &Lines) -> Vec<Cause> {
+fn ways(
+    plan: &Plan,
+    deeds: &[Deed<'_>],
+    side: SidePlan<'_>,
+    packets: &[Traced],
+    lines: &Lines,
+) -> Vec<Cause> {
     let mut ways: Vec<Cause> = Vec::new();
     for traced in packets {
         let mut cause = super::fate::cause(side.host, traced, lines);
@@ -176,7 +186,8 @@ fn counts(matched: &[Matched], lines: &Lines) -> BTreeMap<usize, Vec<TextLine>> 
     let mut texts: BTreeMap<usize, BTreeMap<u32, Option<u64>>> = BTreeMap::new();
     for Matched { chain, place, packets } in matched {
         let line = lines.at(&chain.family, &chain.table, &chain.chain, place.at, place.of);
-        let Some((text, number)) = line.and_then(|line| Some((line.text_index, u32::try_from(line.line).ok()?)))
+        let Some((text, number)) =
+            line.and_then(|line| Some((line.text_index, u32::try_from(line.line).ok()?)))
         else {
             continue;
         };

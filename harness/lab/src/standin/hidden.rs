@@ -94,7 +94,8 @@ mod tests {
             "{{\"nftables\": [{{\"metainfo\": {{\"version\": \"1.0.6\"}}}}, {{\"table\": {{\"family\": \"inet\", \"name\": \
              \"{TABLE}\"}}}}, {{\"rule\": {{\"table\": \"{TABLE}\", \"comment\": \"a }} b\"}}}}, {{\"table\": {{\"name\": \"own\"}}}}]}}\n"
         );
-        let rest = "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, {\"table\": {\"name\": \"own\"}}]}\n";
+        let rest =
+            "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, {\"table\": {\"name\": \"own\"}}]}\n";
         assert_eq!(without(&listed), rest);
     }
 }

@@ -238,7 +238,10 @@ mod tests {
         assert_eq!(rules.chain(&name("ip", "filter", "OWN"), true).unwrap().rules.len(), 1);
         let counts = |chain: &Chain| chain.rules.iter().map(|rule| rule.packets).collect::<Vec<_>>();
         assert_eq!(counts(input), [Some(3), None]);
-        assert_eq!((counts(legacy), legacy.rules[0].text.as_str()), (vec![Some(9)], "-A INPUT -p tcp -j OWN"));
+        assert_eq!(
+            (counts(legacy), legacy.rules[0].text.as_str()),
+            (vec![Some(9)], "-A INPUT -p tcp -j OWN")
+        );
         assert!(rules.have_legacy(Family::V4) && !rules.have_legacy(Family::V6) && !rules.use_conntrack());
     }
 

@@ -154,7 +154,10 @@ mod tests {
     fn conntrack_is_asked_only_where_rules_ask_it() {
         let bounded = Selector { bound: Some(FollowBound { burst: 24, per_second: 40 }), ..one() };
         let text = table(&[bounded], false);
-        assert!(text.contains(" limit rate 40/second burst 24 packets meta nftrace set 1 accept\n"), "{text}");
+        assert!(
+            text.contains(" limit rate 40/second burst 24 packets meta nftrace set 1 accept\n"),
+            "{text}"
+        );
         assert!(!text.contains("ct state"), "{text}");
         assert!(table(&[one()], true).contains("0x2 ct state vmap { new : goto new, established"));
     }

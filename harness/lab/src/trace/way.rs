@@ -80,8 +80,7 @@ impl Known {
     fn of_legacy(&self, family: &str, line: &str) -> Option<Passed> {
         let mut words = line.strip_prefix("TRACE: ")?.trim().splitn(4, ':');
         let [table, chain, what, number] = [words.next()?, words.next()?, words.next()?, words.next()?];
-        let chain =
-            ChainName { family: family.to_owned(), table: table.to_owned(), chain: chain.to_owned() };
+        let chain = ChainName { family: family.to_owned(), table: table.to_owned(), chain: chain.to_owned() };
         let listed = self.chain(&chain, true)?;
         let at = number.parse::<usize>().ok()?.checked_sub(1)?;
         let (place, text) = match what {
@@ -182,7 +181,8 @@ mod tests {
     use super::*;
 
     fn rules(texts: &[(u64, &str)]) -> Rules {
-        let rules: String = texts.iter().map(|(handle, text)| format!("\t\t{text} # handle {handle}\n")).collect();
+        let rules: String =
+            texts.iter().map(|(handle, text)| format!("\t\t{text} # handle {handle}\n")).collect();
         Rules::parse(&format!(
             "== nft\ntable inet t {{ # handle 1\n\tchain input {{ # handle 1\n\
              \t\ttype filter hook input priority filter; policy accept;\n{rules}\t}}\n}}\n"

@@ -67,12 +67,9 @@ impl fmt::Display for Carried {
         }
         match self.ports {
             None => write!(f, " {} -> {}", self.source, self.target)?,
-            Some((from, to)) => write!(
-                f,
-                " {} -> {}",
-                SocketAddr::new(self.source, from),
-                SocketAddr::new(self.target, to)
-            )?,
+            Some((from, to)) => {
+                write!(f, " {} -> {}", SocketAddr::new(self.source, from), SocketAddr::new(self.target, to))?
+            }
         }
         if self.protocol == TCP {
             write!(f, " {}", TcpFlags(self.flags).to_string().to_lowercase())?;

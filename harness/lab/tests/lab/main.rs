@@ -9,6 +9,7 @@ mod daemons;
 mod decisions;
 mod ends;
 mod floods;
+mod following;
 mod forwarding;
 mod inside;
 mod klog;
@@ -49,6 +50,7 @@ fn jobs() -> impl Iterator<Item = &'static (&'static str, inside::Job)> {
         .chain(floods::JOBS)
         .chain(daemons::JOBS)
         .chain(decisions::JOBS)
+        .chain(following::JOBS)
 }
 
 /// Runs one job to its end; what it printed is the failure's text.
