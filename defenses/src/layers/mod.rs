@@ -2,6 +2,8 @@
 
 mod address;
 mod allowlist;
+mod crowdsec;
+mod crowdsec_bouncer;
 mod drop;
 mod fail2ban;
 mod fingerprint;
@@ -51,6 +53,8 @@ static LAYERS: &[&dyn Layer] = &[
     &psad::Psad,
     &portsentry::Portsentry,
     &sshguard::Sshguard,
+    &crowdsec::Crowdsec,
+    &crowdsec_bouncer::CrowdsecBouncer,
     &ufw::Ufw,
     &firewalld::Firewalld,
     &synproxy::Synproxy,
