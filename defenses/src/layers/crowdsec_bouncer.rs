@@ -25,12 +25,13 @@ const PARAMETERS: &[Parameter] = &[
 
 const CONFIG: &str = "/etc/crowdsec/bouncers/crowdsec-firewall-bouncer.yaml";
 /// One of its own sockets is connected to the local API.
-const CONNECTED: &str = r"sockets=$(awk '$3 ~ /:1F90$/ && $4 == 01 { print $10 }' /proc/$PID/net/tcp)
-ls -l /proc/$PID/fd | grep -qwF -e ${sockets:-none}";
+const CONNECTED: &str =
+    r"awk '$3 ~ /:1F90$/ && $4 == 01 { print $10 }' /proc/$PID/net/tcp | grep -wFf - <(ls -l /proc/$PID/fd)";
+/// Its sets are there, and what drops by them.
 const IPTABLES: &str = "iptables -C INPUT -m set --match-set crowdsec-blacklists src -j DROP
 ip6tables -C INPUT -m set --match-set crowdsec6-blacklists src -j DROP";
-const NFTABLES: &str = "nft list chain ip crowdsec crowdsec-chain | grep -q drop
-nft list chain ip6 crowdsec6 crowdsec6-chain | grep -q drop";
+const NFTABLES: &str = "nft list chain ip crowdsec crowdsec-chain | grep drop
+nft list chain ip6 crowdsec6 crowdsec6-chain | grep drop";
 
 impl Layer for CrowdsecBouncer {
     fn name(&self) -> &'static str {
@@ -61,7 +62,10 @@ impl Layer for CrowdsecBouncer {
     }
 
     fn needs(&self, steps: &[Step]) -> Vec<Need> {
-        let called = ["cscli", "ipset"].map(|name| Need::Program(name.to_owned()));
+        let fills_sets =
+            |step: &Step| matches!(step, Step::WriteFile { text, .. } if text.contains("mode: iptables"));
+        let called = ["cscli"].into_iter().chain(steps.iter().any(fills_sets).then_some("ipset"));
+        let called = called.map(|name| Need::Program(name.to_owned()));
         crate::needs(steps).into_iter().chain(called).collect()
     }
 }
@@ -75,7 +79,9 @@ fn daemon(tool: Tool) -> Daemon {
             program: "crowdsec-firewall-bouncer".to_owned(),
             args: ["-c", CONFIG].map(str::to_owned).into(),
         },
-        ready: CommandLine::bash(&format!("set -eo pipefail\n{CONNECTED}\n{rules}")),
-        owns: ["crowdsec-blacklists", "crowdsec6-blacklists", "crowdsec", "crowdsec6"].map(str::to_owned).into(),
+        ready: CommandLine::bash(&format!("{CONNECTED}\n{rules}")),
+        owns: ["crowdsec-blacklists", "crowdsec6-blacklists", "crowdsec", "crowdsec6"]
+            .map(str::to_owned)
+            .into(),
     }
 }

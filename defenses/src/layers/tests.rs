@@ -211,6 +211,11 @@ fn what_gets_installed_with_parameters() {
         ),
         ("fail2ban-nftables", "fail2ban", json!({ "action": "nftables" })),
         (
+            "crowdsec-bouncer-nftables",
+            "crowdsec-bouncer",
+            json!({ "tool": "nftables", "update_frequency": 1 }),
+        ),
+        (
             "knock-lenient",
             "knock",
             json!({ "order": "lenient", "sequence": ["udp/7000", "tcp/8000"], "ports": "22,2222" }),

@@ -20,7 +20,7 @@ const BANS: [&str; 5] = ["ban", "banned", "block", "blocked", "blocking"];
 /// No daemon says as much at once.
 const MOST: u64 = 1 << 20;
 /// Of a line, as many letters are kept.
-const LINE: usize = 200;
+const LINE: usize = 240;
 
 /// Watches the folder and those in it.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ mod tests {
         let red: IpAddr = "198.18.0.2".parse().unwrap();
         for line in [
             "2026-01-02 03:04:05,678 fail2ban.actions [7]: NOTICE  [portscan] Ban 198.18.0.2",
-            "time=\"..\" level=info msg=\"Ip 198.18.0.2 performed 'scan', 4h ban on Ip 198.18.0.2\"",
+            "level=info msg=\"(target/crowdsec) crowdsecurity/scan by ip 198.18.0.2 : 14400s ban on Ip 198.18.0.2\"",
             "attackalert: Host 198.18.0.2 has been blocked via wrappers with string: \"ALL: 198.18.0.2\"",
         ] {
             assert!(bans(line, red), "{line}");
@@ -135,9 +135,13 @@ mod tests {
             "2026-01-02 03:04:05,678 fail2ban.actions [7]: NOTICE  [portscan] Unban 198.18.0.2",
             "2026-01-02 03:04:05,678 fail2ban.filter [7]: INFO    [portscan] Found 198.18.0.2",
             "2026-01-02 03:04:05,678 fail2ban.actions [7]: NOTICE  [portscan] Ban 198.18.0.21",
+            "level=info msg=\"Ip 198.18.0.2 performed 'crowdsecurity/scan' (16 events over 2.1ms)\"",
         ] {
             assert!(!bans(line, red), "{line}");
         }
-        assert!(bans("Ban fd00:198:18:0::2", "fd00:198:18::2".parse().unwrap()));
+        let red: IpAddr = "fd00:198:18::2".parse().unwrap();
+        assert!(bans("Ban fd00:198:18:0::2", red));
+        // CrowdSec writes them in full.
+        assert!(bans("14400s ban on Ip fd00:0198:0018:0000:0000:0000:0000:0002", red));
     }
 }
