@@ -49,8 +49,8 @@ impl Follower {
     pub fn see(&self, progress: Progress<'_>) {
         match (&self.shown, progress) {
             (Shown::Lines, Progress::Finished(case)) => self.console.err(&self.line(case)),
-            (Shown::Bar { bar, running }, Progress::Started(case)) => {
-                show(bar, running, |running| running.insert(case.to_owned()));
+            (Shown::Bar { bar, running }, Progress::Started(plan)) => {
+                show(bar, running, |running| running.insert(plan.case.clone()));
             }
             (Shown::Bar { bar, running }, Progress::Finished(case)) => {
                 if self.verdicts && case.verdict != Verdict::Pass {
@@ -59,7 +59,7 @@ impl Follower {
                 bar.inc(1);
                 show(bar, running, |running| running.remove(&case.name));
             }
-            (Shown::Nothing, _) | (Shown::Lines, Progress::Started(_)) => {}
+            (Shown::Nothing, _) | (_, Progress::Event(_)) | (Shown::Lines, Progress::Started(_)) => {}
         }
     }
 

@@ -52,7 +52,9 @@ pub struct RunOptions {
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     /// A case begins.
-    Started(&'a str),
+    Started(&'a Plan),
+    /// An event of a case's log, as it is read.
+    Event(&'a Event),
     /// A case has been judged.
     Finished(&'a CaseReport),
 }
@@ -121,8 +123,8 @@ impl Pool<'_> {
     fn work(&self, cases: &[(usize, &Planned)], next: &AtomicUsize) {
         while !self.stop.load(Ordering::Relaxed) {
             let Some((index, planned)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            (self.on_progress)(Progress::Started(&planned.plan.case));
-            let judgement = run_case(planned, self.options);
+            (self.on_progress)(Progress::Started(&planned.plan));
+            let judgement = follow_case(planned, self.options, self.on_progress);
             (self.on_progress)(Progress::Finished(&judgement.report));
             if self.options.fail_fast && judgement.report.verdict >= Verdict::Fail {
                 self.stop.store(true, Ordering::Relaxed);
@@ -134,14 +136,20 @@ impl Pool<'_> {
 
 /// Runs one case in a worker, and judges its log.
 pub fn run_case(planned: &Planned, options: &RunOptions) -> Judgement {
+    follow_case(planned, options, &|_| ())
+}
+
+/// The same, told event by event.
+fn follow_case(planned: &Planned, options: &RunOptions, on_progress: OnProgress<'_>) -> Judgement {
     let plan = &planned.plan;
+    let mut told = Told { events: Vec::new(), on_progress };
     let folder = options.captures.join(folder_name(&plan.case));
     let missing = plan.needs.iter().find(|need| !is_met(need));
-    let events = match missing {
-        Some(need) => vec![now(What::Unmet { need: need.clone() }), now(What::Ended)],
-        None => in_worker(plan, &folder),
-    };
-    let mut judgement = judge(plan, events);
+    match missing {
+        Some(need) => [What::Unmet { need: need.clone() }, What::Ended].into_iter().for_each(|what| told.now(what)),
+        None => in_worker(plan, &folder, &mut told),
+    }
+    let mut judgement = judge(plan, told.events);
     judgement.report.repeat.clone_from(&planned.repeat);
     judgement.report.captures = settle_captures(&folder, judgement.report.verdict, options);
     comment_on(plan, &mut judgement.report);
@@ -162,21 +170,50 @@ pub fn is_met(need: &Need) -> bool {
     }
 }
 
-fn now(what: What) -> Event {
-    Event { at: clock::now(), what }
+/// A log, and who is told of each event as it comes.
+struct Told<'a> {
+    events: Vec<Event>,
+    on_progress: OnProgress<'a>,
+}
+
+impl Told<'_> {
+    fn push(&mut self, event: Event) {
+        (self.on_progress)(Progress::Event(&event));
+        self.events.push(event);
+    }
+
+    fn now(&mut self, what: What) {
+        self.push(Event { at: clock::now(), what });
+    }
+
+    fn problem(&mut self, operation: impl Into<String>, error: impl Into<String>) {
+        self.now(What::Problem { operation: operation.into(), error: error.into() });
+    }
+
+    /// A line of the worker's log.
+    fn line(&mut self, line: &[u8]) {
+        match serde_json::from_slice(line) {
+            Ok(event) => self.push(event),
+            Err(error) => {
+                let error = format!("{error} in {}", String::from_utf8_lossy(line));
+                self.problem("reading the worker's log", error);
+            }
+        }
+    }
+
+    fn has_problems(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.what, What::Problem { .. }))
+    }
 }
 
 /// The worker's log; what kept it from being whole is an event at its end.
-fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
-    let mut events = Vec::new();
-    let problem =
-        |operation: &str, error: String| now(What::Problem { operation: operation.to_owned(), error });
+fn in_worker(plan: &Plan, folder: &Path, told: &mut Told<'_>) {
     if let Err(error) = std::fs::create_dir_all(folder) {
-        return vec![problem(&format!("making {}", folder.display()), error.to_string())];
+        return told.problem(format!("making {}", folder.display()), error.to_string());
     }
     let job = match serde_json::to_vec(&Job::Case(Box::new(plan.clone()))) {
         Ok(job) => job,
-        Err(error) => return vec![problem("writing the job", error.to_string())],
+        Err(error) => return told.problem("writing the job", error.to_string()),
     };
     let options = WorkerOptions {
         captures: Some(folder.to_owned()),
@@ -185,27 +222,18 @@ fn in_worker(plan: &Plan, folder: &Path) -> Vec<Event> {
     };
     let mut worker = match Worker::start(&job, &options) {
         Ok(worker) => worker,
-        Err(error) => return vec![problem("starting the worker", error.to_string())],
+        Err(error) => return told.problem("starting the worker", error.to_string()),
     };
     let until = clock::now() + plan.deadline.into();
-    let read = read_lines(worker.take_events(), until, |line| {
-        events.push(serde_json::from_slice(line).unwrap_or_else(|error| {
-            problem("reading the worker's log", format!("{error} in {}", String::from_utf8_lossy(line)))
-        }));
-    });
-    if let Err(error) = read {
-        events.push(problem("waiting for the worker", error.to_string()));
-        return events;
+    if let Err(error) = read_lines(worker.take_events(), until, |line| told.line(line)) {
+        return told.problem("waiting for the worker", error.to_string());
     }
-    let ended = events.last().is_some_and(|event| event.what == What::Ended);
+    let ended = told.events.last().is_some_and(|event| event.what == What::Ended);
     match worker.wait() {
-        Ok(exit) if !ended && !events.iter().any(|event| matches!(event.what, What::Problem { .. })) => {
-            events.push(problem("running the worker", last_words(&exit)));
-        }
+        Ok(exit) if !ended && !told.has_problems() => told.problem("running the worker", last_words(&exit)),
         Ok(_) => {}
-        Err(error) => events.push(problem("ending the worker", error.to_string())),
+        Err(error) => told.problem("ending the worker", error.to_string()),
     }
-    events
 }
 
 /// How a worker ended that did not come to the end of its log.

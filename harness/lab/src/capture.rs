@@ -95,9 +95,10 @@ impl Capture {
         Ok(Self { host: host.name().to_owned(), interface: interface.to_owned(), packets, running, ending })
     }
 
-    /// What has been captured so far.
-    pub fn so_far(&self) -> Vec<CapturedPacket> {
-        self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What has been captured so far. What is missing is known in the end alone.
+    pub fn so_far(&self) -> Captured {
+        let packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Captured { host: self.host.clone(), interface: self.interface.clone(), packets, dropped: 0 }
     }
 
     /// Ends the capture, after all packets that have passed until now.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::Display;
 
 use crate::evidence::{Cause, Mark, TextLine};
+use crate::glimpse::Glimpse;
 use crate::scan::{CellFacts, ScanResult};
 use crate::state::{PortState, Reason};
 use crate::step::Need;
@@ -129,6 +130,37 @@ pub enum What {
         source: IpAddr,
         /// The ports it touched, in order, as `tcp/7000`.
         steps: Vec<String>,
+    },
+    /// How far a scan is while it goes on, by the captures; of a log that is followed live only.
+    Traffic {
+        /// The red actor.
+        actor: String,
+        /// What is asked.
+        technique: Technique,
+        /// Probes that have left red's end so far.
+        probes_sent: u64,
+        /// Probes that have arrived at the target's end so far.
+        probes_arrived: u64,
+        /// The cells that have changed since the last such event.
+        cells: Vec<CellFacts>,
+    },
+    /// What a host holds of its defense while actors act, told when it has changed; of a log that is followed live only.
+    Glimpsed {
+        /// Whose.
+        host: String,
+        /// What was seen.
+        glimpse: Glimpse,
+    },
+    /// A client's request has ended; of a log that is followed live only. All of them are in [`What::Requests`].
+    Request {
+        /// The green actor.
+        actor: String,
+        /// `None`: served; else why not, in a few words.
+        failure: Option<String>,
+        /// How long it took, in microseconds.
+        latency_us: u64,
+        /// When it began.
+        start: Stamp,
     },
     /// A scanner's own result.
     Scan {

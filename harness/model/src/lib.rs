@@ -11,6 +11,7 @@ mod event;
 mod evidence;
 mod expectation;
 mod flood;
+mod glimpse;
 mod lab_plan;
 mod port;
 mod report;
@@ -33,6 +34,7 @@ pub use expectation::{
     RepeatsExpectation, StateSet, TimeBound,
 };
 pub use flood::{FloodPackets, Sends};
+pub use glimpse::{CountedRule, Glimpse, SetFill};
 pub use lab_plan::{
     FORWARDING_TABLE, HostPlan, InterfacePlan, LabPlan, NotAShare, PerMille, RoutePlan, Segment, ServiceKind,
     ServicePlan, Speaks, SysctlPlan, Wire,

@@ -56,12 +56,12 @@ impl Actor for GreenPlan {
 }
 
 /// Makes all its requests.
-async fn run(green: &GreenPlan, stage: &Stage<'_>) -> Result<(), Trouble> {
+async fn run<'a>(green: &'a GreenPlan, stage: &'a Stage<'a>) -> Result<(), Trouble> {
     let host = stage.lab.host(&green.host).trouble("finding a host")?;
     stage.log.emit(What::ActorStarted { actor: green.name.clone(), source: green.source });
     let knocks_from = green.asks_from.first().copied().unwrap_or(green.source);
     knock(&green.name, &green.knock, knocks_from, &green.host, stage).await?;
-    let mut asking = Asking::new(green, host);
+    let mut asking = Asking::new(green, host, stage);
     if green.throughout {
         throughout(&mut asking, stage).await?;
     } else {
@@ -105,6 +105,7 @@ async fn look(
 struct Asking<'a> {
     green: &'a GreenPlan,
     host: &'a Host,
+    stage: &'a Stage<'a>,
     /// One for each errand; kept from request to request, as a session is.
     clients: Vec<Client>,
     failures: Vec<Option<String>>,
@@ -114,9 +115,9 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn new(green: &'a GreenPlan, host: &'a Host) -> Self {
+    fn new(green: &'a GreenPlan, host: &'a Host, stage: &'a Stage<'a>) -> Self {
         let (failures, latencies_us, starts, retransmissions) = Default::default();
-        Self { green, host, clients: clients(green, 0), failures, latencies_us, starts, retransmissions }
+        Self { green, host, stage, clients: clients(green, 0), failures, latencies_us, starts, retransmissions }
     }
 
     /// One request.
@@ -128,10 +129,16 @@ impl<'a> Asking<'a> {
         let (before, began) = (again(&self.clients), clock::now());
         let asked = ask(std::mem::take(&mut self.clients), self.host).await;
         let (clients, answered) = asked?;
-        self.latencies_us.push(u64::try_from(clock::now().since(began).as_micros()).unwrap_or(u64::MAX));
+        let (took, failure) = (clock::now().since(began).as_micros(), answered.err());
+        let latency_us = u64::try_from(took).unwrap_or(u64::MAX);
+        if self.stage.plan.live {
+            let (actor, failure) = (self.green.name.clone(), failure.clone());
+            self.stage.log.emit(What::Request { actor, failure, latency_us, start: began });
+        }
+        self.latencies_us.push(latency_us);
         self.starts.push(began);
         self.retransmissions.push(again(&clients) - before);
-        self.failures.push(answered.err());
+        self.failures.push(failure);
         self.clients = clients;
         Ok(())
     }

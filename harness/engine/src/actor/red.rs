@@ -1,14 +1,17 @@
 //! An attacker: one scan by the built-in scanner or by nmap, then a look at its ban where one is expected.
 
+use std::collections::BTreeMap;
+
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use scandrill_lab::{Host, clock, nudging, wait};
-use scandrill_model::{BanCheck, Millis, PortState, Reading, Reason, ScanResult, What};
+use scandrill_model::{BanCheck, CellFacts, Millis, PortState, Reading, Reason, ScanResult, Stamp, What};
 
 use super::drive::{builtin, fastest};
 use super::knock::knock;
 use super::{Actor, Deed, Stage};
 use crate::plan::{LookPlan, RedPlan, Vantage, foreign_commands};
+use crate::run::live::telling;
 use crate::run::{Log, Trouble, Troubled, Window, scanning, window_from};
 use crate::scenario::Scanner;
 
@@ -32,10 +35,14 @@ async fn run(red: &RedPlan, stage: &Stage<'_>) -> Result<Window, Trouble> {
     log.emit(What::ActorStarted { actor: red.name.clone(), source: red.scan.source });
     knock(&red.name, &red.knock, red.scan.source, &red.from.host, stage).await?;
     let start = clock::now();
-    let result = match red.scanner {
-        Scanner::Builtin => fastest(host, &red.from, &red.scan, stage.verdicts).await?,
-        Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => by_foreign(host, red).await?,
+    let mut traffic = Traffic { red, stage, start, last: BTreeMap::new() };
+    let scanning = async {
+        match red.scanner {
+            Scanner::Builtin => fastest(host, &red.from, &red.scan, stage.verdicts).await,
+            Scanner::Nmap | Scanner::Masscan | Scanner::Zmap => by_foreign(host, red).await,
+        }
     };
+    let result = telling(stage.plan, scanning, async || traffic.tell()).await?;
     let window = window_from(start);
     let took = window.1.since(window.0).into();
     log.emit(What::Scan { actor: red.name.clone(), technique: red.scan.technique, result, took });
@@ -43,6 +50,35 @@ async fn run(red: &RedPlan, stage: &Stage<'_>) -> Result<Window, Trouble> {
         watch_ban(red, look, host, log).await?;
     }
     Ok(window)
+}
+
+/// A scan that is followed while it goes on.
+struct Traffic<'a> {
+    red: &'a RedPlan,
+    stage: &'a Stage<'a>,
+    start: Stamp,
+    /// What was told last, by port.
+    last: BTreeMap<u16, CellFacts>,
+}
+
+impl Traffic<'_> {
+    /// Tells what the captures have come to since the last time.
+    fn tell(&mut self) {
+        let seen = self.stage.machine.seen_so_far().testimony(self.red, window_from(self.start));
+        let is_new = |cell: &CellFacts| self.last.get(&cell.port) != Some(cell);
+        let cells: Vec<CellFacts> = seen.cells.into_iter().filter(is_new).collect();
+        if cells.is_empty() {
+            return;
+        }
+        self.last.extend(cells.iter().map(|cell| (cell.port, cell.clone())));
+        self.stage.log.emit(What::Traffic {
+            actor: self.red.name.clone(),
+            technique: self.red.scan.technique,
+            probes_sent: seen.probes_sent,
+            probes_arrived: seen.probes_arrived,
+            cells,
+        });
+    }
 }
 
 /// Looks right after the scan, and once more where the ban is to hold or to lift: counted from the first look, whose

@@ -257,6 +257,9 @@ impl Observations {
             | What::ServiceReady { .. }
             | What::Installed { .. }
             | What::Knocked { .. }
+            | What::Traffic { .. }
+            | What::Glimpsed { .. }
+            | What::Request { .. }
             | What::Captured { .. }
             | What::Note { .. } => {}
         }

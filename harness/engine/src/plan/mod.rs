@@ -95,6 +95,9 @@ pub struct Plan {
     pub watched: bool,
     /// Whether packets are followed through the rules. One that boots the target is not: its rules are others then.
     pub followed: bool,
+    /// Whether somebody follows the case live: then its log tells, while the actors act, how far they are.
+    #[serde(default)]
+    pub live: bool,
     /// A case that takes longer than this could not be judged.
     pub deadline: Millis,
 }
@@ -321,6 +324,7 @@ impl Planner<'_> {
             verdicts,
             watched: true,
             followed,
+            live: false,
         };
         self.check_floods(&plan)?;
         Ok(plan)

@@ -18,7 +18,14 @@ pub async fn listen(plan: &Plan, lab: &Lab) -> Result<Decisions, Trouble> {
     Decisions::start(&hosts, sources).await.trouble("listening for bans")
 }
 
-/// Tells what was heard.
+/// Tells what was heard so far.
+pub fn tell_so_far(heard: &mut Decisions, log: &Log) {
+    for (source, mark) in heard.take() {
+        log.emit(What::Marked { source, mark });
+    }
+}
+
+/// Tells what was heard, and has not been told.
 pub async fn tell(heard: Decisions, log: &Log) -> Result<(), Trouble> {
     for (source, mark) in heard.stop().await.trouble("listening for bans")? {
         log.emit(What::Marked { source, mark });

@@ -75,6 +75,11 @@ impl<'a> Machine<'a> {
         self.lab.connect(&self.plan.lab, TARGET).await.trouble("putting the links up")
     }
 
+    /// What the captures hold so far.
+    pub fn seen_so_far(&self) -> Seen {
+        self.watch.so_far()
+    }
+
     /// Ends programs, kernel logs and captures. Lines that are missing are no mistake of the case: a kernel's own log
     /// loses them, too, when it is flooded.
     pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {

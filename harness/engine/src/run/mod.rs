@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 mod fate;
 mod follow;
+pub mod live;
 mod log;
 mod machine;
 mod watch;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::blue::Blue;
 use self::count::Counting;
+use self::live::{Glimpses, telling};
 pub use self::log::{Log, Trouble, Troubled};
 pub use self::machine::Machine;
 use crate::actor::drive::builtin;
@@ -217,8 +219,13 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
     let followed = follow::start(plan, lab).await?;
     let counting = Counting::start(plan, lab).await?;
-    let deciding = decide::listen(plan, lab).await?;
-    let acted = actor::act(stage).await;
+    let mut deciding = decide::listen(plan, lab).await?;
+    let mut glimpses = Glimpses::new(plan, lab, log);
+    let acted = telling(plan, actor::act(stage), async || {
+        glimpses.tell().await;
+        decide::tell_so_far(&mut deciding, log);
+    })
+    .await;
     let counted = counting.tell(log).await;
     let decided = decide::tell(deciding, log).await;
     let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;

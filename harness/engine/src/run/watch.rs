@@ -72,6 +72,16 @@ impl Watch {
         Ok(())
     }
 
+    /// What they hold so far.
+    pub fn so_far(&self) -> Seen {
+        let running = self.captures.borrow();
+        let mut captured: Vec<Captured> = running.iter().map(Capture::so_far).collect();
+        if let Some(target) = captured.first_mut() {
+            prepend(self.before.borrow().clone(), target);
+        }
+        Seen { captured }
+    }
+
     /// Stops them all.
     pub async fn stop(&self, log: &Log) -> Result<Seen, Trouble> {
         let mut captured = Vec::new();

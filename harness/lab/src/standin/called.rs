@@ -61,9 +61,10 @@ pub(crate) fn calls() -> u64 {
     fs::metadata(CALLED).map_or(0, |file| file.len())
 }
 
-/// The calls since [`calls`] gave `since`.
-pub(crate) fn calls_since(since: u64) -> Vec<Called> {
+/// The calls from when [`calls`] gave `since` to when it gave `until`.
+pub(crate) fn calls_between(since: u64, until: u64) -> Vec<Called> {
     let text = fs::read_to_string(CALLED).unwrap_or_default();
-    let new = usize::try_from(since).ok().and_then(|since| text.get(since..)).unwrap_or_default();
+    let range = usize::try_from(since).ok().zip(usize::try_from(until).ok());
+    let new = range.and_then(|(since, until)| text.get(since..until)).unwrap_or_default();
     new.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

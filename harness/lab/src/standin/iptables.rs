@@ -210,7 +210,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// A line of `iptables -S` or iptables-save with its LOG as it was typed.
-pub(super) fn saved_line(line: &str) -> Option<String> {
+pub(crate) fn saved_line(line: &str) -> Option<String> {
     let (rule, target) = line.split_once(" -j NFLOG ")?;
     let (prefix, group) = target.rsplit_once("--nflog-group ")?;
     let options = LogOptions::of_group(group.trim_end().parse().ok()?)?;

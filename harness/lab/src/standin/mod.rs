@@ -23,8 +23,9 @@ use std::process::exit;
 use serde::{Deserialize, Serialize};
 
 use self::call::Call;
-pub(crate) use self::called::{calls, calls_since};
-pub(crate) use self::iptables::words;
+pub(crate) use self::called::{Called, calls, calls_between};
+pub(crate) use self::iptables::{saved_line, words};
+pub(crate) use self::nft::listed_line;
 pub(crate) use self::options::{Flag, GROUPS, LogOptions};
 pub(crate) use self::place::Tools;
 

@@ -322,7 +322,7 @@ fn options_of(fields: &serde_json::Map<String, Value>) -> Option<LogOptions> {
 }
 
 /// A line of `nft list` with its `log` as it was typed.
-pub(super) fn listed_line(line: &str) -> Option<String> {
+pub(crate) fn listed_line(line: &str) -> Option<String> {
     let (mut told, mut rest) = (String::new(), line);
     while let Some((before, group, after)) = group_of_ours(rest) {
         told.extend([before, &options_in_words(group)]);

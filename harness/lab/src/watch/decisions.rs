@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -20,7 +20,7 @@ use super::nft_events::NftEvents;
 use crate::clock;
 use crate::error::{During, LabError};
 use crate::host::Host;
-use crate::standin::{calls, calls_since};
+use crate::standin::{Called, calls, calls_between};
 
 /// More decisions than these about one lab tell nothing new.
 const MOST: usize = 1024;
@@ -35,10 +35,15 @@ pub struct Decisions {
     addresses: BTreeSet<IpAddr>,
     /// How much the lab's tools had been called before.
     called: u64,
+    /// What the thread has heard and nobody has taken.
+    heard: Heard,
     /// Dropping it ends the thread.
     running: OwnedFd,
-    ending: oneshot::Receiver<Result<Vec<Decided>, LabError>>,
+    ending: oneshot::Receiver<Result<(), LabError>>,
 }
+
+/// What a thread hears and another takes.
+type Heard = Arc<Mutex<Vec<Decided>>>;
 
 impl Decisions {
     /// Listens for what is decided about `addresses`, from its return on: in nftables of each of `hosts`, and in the logs and calls
@@ -48,9 +53,10 @@ impl Decisions {
         let (told, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a listener's pipe".to_owned())?;
         let (tell_ready, ready) = oneshot::channel();
         let (tell, ending) = oneshot::channel();
-        let about = addresses.clone();
+        let (about, heard) = (addresses.clone(), Heard::default());
+        let hearing = Arc::clone(&heard);
         let life = move || {
-            let (listener, readiness) = match Listener::open(&namespaces, about) {
+            let (listener, readiness) = match Listener::open(&namespaces, about, hearing) {
                 Ok(listener) => (Some(listener), Ok(())),
                 Err(error) => (None, Err(error)),
             };
@@ -61,23 +67,34 @@ impl Decisions {
         let thread = std::thread::Builder::new().name("decisions".to_owned()).spawn(life);
         thread.during(|| "start a listener's thread".to_owned())?;
         ready.await.map_err(|_| lost())??;
-        Ok(Self { addresses, called: calls(), running, ending })
+        Ok(Self { addresses, called: calls(), heard, running, ending })
     }
 
-    /// Ends it; what was heard, in order of time.
+    /// Takes what has been heard so far, in order of time.
+    pub fn take(&mut self) -> Vec<Decided> {
+        let before = std::mem::replace(&mut self.called, calls());
+        taken(&self.heard, &self.addresses, calls_between(before, self.called))
+    }
+
+    /// Ends it; what was heard and not taken before, in order of time.
     pub async fn stop(self) -> Result<Vec<Decided>, LabError> {
         drop(self.running);
-        let mut heard = self.ending.await.map_err(|_| lost())??;
-        let called = calls_since(self.called).into_iter();
-        heard.extend(called.flat_map(|call| {
-            let about = self.addresses.iter().filter(|address| call.names(**address)).copied();
-            let mark = decision(call.at, Witness::Command(call.program.clone()), call.line.clone());
-            about.map(move |address| (address, mark.clone())).collect::<Vec<_>>()
-        }));
-        heard.sort_by_key(|(_, mark)| mark.at);
-        heard.truncate(MOST);
-        Ok(heard)
+        self.ending.await.map_err(|_| lost())??;
+        Ok(taken(&self.heard, &self.addresses, calls_between(self.called, calls())))
     }
+}
+
+/// What the thread has heard, and what calls say of `addresses`.
+fn taken(heard: &Heard, addresses: &BTreeSet<IpAddr>, called: Vec<Called>) -> Vec<Decided> {
+    let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+    heard.extend(called.into_iter().flat_map(|call| {
+        let about = addresses.iter().filter(|address| call.names(**address)).copied();
+        let mark = decision(call.at, Witness::Command(call.program.clone()), call.line.clone());
+        about.map(move |address| (address, mark.clone())).collect::<Vec<_>>()
+    }));
+    heard.sort_by_key(|(_, mark)| mark.at);
+    heard.truncate(MOST);
+    heard
 }
 
 fn lost() -> LabError {
@@ -94,11 +111,15 @@ struct Listener {
     /// Of each host; a socket stays in the namespace in which it was opened.
     events: Vec<NftEvents>,
     logs: DaemonLogs,
-    heard: Vec<Decided>,
+    heard: Heard,
 }
 
 impl Listener {
-    fn open(namespaces: &[Arc<OwnedFd>], addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
+    fn open(
+        namespaces: &[Arc<OwnedFd>],
+        addresses: BTreeSet<IpAddr>,
+        heard: Heard,
+    ) -> Result<Self, LabError> {
         let listen = |namespace: &Arc<OwnedFd>| {
             setns(namespace, CloneFlags::CLONE_NEWNET)
                 .during(|| "enter the host of a listener".to_owned())?;
@@ -108,17 +129,17 @@ impl Listener {
             addresses,
             events: namespaces.iter().map(listen).collect::<Result<_, _>>()?,
             logs: DaemonLogs::open().during(|| "watch the logs of daemons".to_owned())?,
-            heard: Vec::new(),
+            heard,
         })
     }
 
-    fn listen_until(mut self, told: &OwnedFd) -> Result<Vec<Decided>, LabError> {
+    fn listen_until(mut self, told: &OwnedFd) -> Result<(), LabError> {
         let mut stopping = false;
         loop {
             // What came before the word to stop is still read.
             self.take()?;
             if stopping {
-                return Ok(self.heard);
+                return Ok(());
             }
             stopping = self.wait(told)?;
         }
@@ -137,7 +158,8 @@ impl Listener {
     }
 
     fn take(&mut self) -> Result<(), LabError> {
-        let (addresses, heard) = (&self.addresses, &mut self.heard);
+        let addresses = &self.addresses;
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         let mut hear = |address: IpAddr, witness: Witness, detail: String| {
             if heard.len() < MOST {

@@ -202,7 +202,7 @@ async fn first_packets() -> Done {
             };
             lab.host("red")?.blocking(send).await??;
             let arrived = async || {
-                Ok(capture.so_far().iter().any(|packet| probe(packet, false).is_some()).then_some(()))
+                Ok(capture.so_far().packets.iter().any(|packet| probe(packet, false).is_some()).then_some(()))
             };
             wait::until(&format!("the packet of round {round}"), PATIENCE, arrived).await?;
             drop(capture.stop().await?);

@@ -80,7 +80,7 @@ async fn every_packet() -> Done {
     let exchanged = red.blocking(|| exchange(PACKETS, PACKETS.into())).await??;
     assert_eq!(exchanged, (usize::from(PACKETS), 0));
     let all = usize::from(PACKETS);
-    let seen = async || Ok((count(&captures[1].so_far(), is_reply) == all).then_some(()));
+    let seen = async || Ok((count(&captures[1].so_far().packets, is_reply) == all).then_some(()));
     wait::until("all replies in the capture", PATIENCE, seen).await?;
     for (running, probes_go_out) in captures.into_iter().zip([true, false]) {
         let seen_here = running.stop().await?;

@@ -112,7 +112,7 @@ async fn all_is_lost() -> Done {
         red.blocking(send).await??;
     }
     let found = async || {
-        let seen = capture.so_far();
+        let seen = capture.so_far().packets;
         let answers = seen.iter().filter(|packet| !packet.outgoing && is_found_neighbour(&packet.bytes));
         Ok((answers.count() >= 2).then_some(()))
     };
@@ -240,7 +240,7 @@ async fn nudges() -> Done {
     let seen = |captured: &[CapturedPacket]| {
         captured.iter().filter(|packet| packet.bytes[12..14] == [0x88, 0xb5] && packet.length == 60).count()
     };
-    let three = async || Ok((seen(&captures[1].so_far()) >= 3).then_some(()));
+    let three = async || Ok((seen(&captures[1].so_far().packets) >= 3).then_some(()));
     nudging(red, "eth0", wait::until("three nudges", PATIENCE, three)).await?;
     let [at_red, at_target] = captures;
     let (at_red, at_target) = (at_red.stop().await?.packets, at_target.stop().await?.packets);
