@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{check, completions, explain, lint, list, report, run, schema, shell, show};
+use crate::commands::{check, completions, demo, explain, lint, list, report, run, schema, shell, show};
 
 /// Printed below the help of commands that run cases.
 pub const EXIT_CODES: &str = "\
@@ -50,6 +50,8 @@ pub enum When {
 pub enum Command {
     /// Run scenarios and judge them
     Run(run::Args),
+    /// Watch one case live in a terminal, or a recorded one: attack, defense and clients, and how it ends
+    Demo(demo::Args),
     /// Tell a run again from its JSON: as a page, as a summary, put together from parts, or beside another run
     Report(report::Args),
     /// Drill your own rules, without a scenario file

@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::failure::Failure;
+use crate::interrupt;
 
 /// Private folders to take away when the process is interrupted.
 static PRIVATE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
-/// The exit code of a process that was interrupted: 128 and the number of SIGINT, as shells say it.
-const INTERRUPTED: i32 = 130;
 
 /// A folder for captures.
 #[must_use = "a private folder is taken away by `settle`"]
@@ -62,19 +60,16 @@ fn lock() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     PRIVATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ctrl-C and a polite kill take the folder away with them; the cases end by themselves, as they hold on to this
-/// process. Where the system allows no handler, the folder stays.
+/// Ctrl-C and a polite kill take the folder away with them.
 fn remove_when_interrupted(folder: PathBuf) {
-    static HANDLER: Once = Once::new();
     lock().push(folder);
-    HANDLER.call_once(|| drop(ctrlc::set_handler(interrupted)));
+    interrupt::first(remove_private);
 }
 
-fn interrupted() {
+fn remove_private() {
     for folder in lock().iter() {
         drop(fs::remove_dir_all(folder));
     }
-    std::process::exit(INTERRUPTED);
 }
 
 #[cfg(test)]

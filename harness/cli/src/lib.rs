@@ -14,6 +14,7 @@ mod captures;
 mod commands;
 mod console;
 mod failure;
+mod interrupt;
 mod progress;
 mod selection;
 mod shard;

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod demo;
 mod doctor;
 pub mod explain;
 pub mod lint;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
     let console = Console::new(line.color);
     let done = match &line.command {
         Command::Run(args) => run::run(args, console),
+        Command::Demo(args) => demo::run(args, console),
         Command::Report(args) => report::run(args, console),
         Command::Check(args) => check::run(args, console),
         Command::Lint(args) => lint::run(args, console),

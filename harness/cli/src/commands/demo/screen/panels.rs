@@ -1,0 +1,209 @@
+//! The three columns: what red learnt, what blue holds, what green got.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Paragraph};
+use scandrill_model::{CountedRule, Glimpse};
+
+use super::super::view::{Blue, Green, Red, View};
+use super::super::words;
+use super::theme::Theme;
+
+/// A probe or a request that got its answer.
+pub const ANSWERED: &str = "●";
+/// One that got none.
+pub const DROPPED: &str = "×";
+
+/// Attackers.
+pub fn red(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
+    let width = usize::from(area.width.saturating_sub(2));
+    let each = view.reds.iter().map(|red| attacker(view, red, width, theme));
+    panel(frame, area, " RED attacks ", theme.red(), apart(each));
+}
+
+/// The defense.
+pub fn blue(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
+    let hosts = view.blues.iter().filter(|blue| view.blues.len() == 1 || !blue.installed.is_empty());
+    let hosts: Vec<&Blue> = hosts.collect();
+    let (width, height) = (area.width.saturating_sub(2), area.height.saturating_sub(2));
+    let height = usize::from(height) / hosts.len().max(1);
+    let each = hosts.iter().map(|blue| defense(view, blue, (usize::from(width), height), theme));
+    panel(frame, area, " BLUE defends ", theme.blue(), each.flatten().collect());
+}
+
+/// Clients.
+pub fn green(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
+    let width = usize::from(area.width.saturating_sub(2));
+    let each = view.greens.iter().map(|green| client(green, width, theme));
+    panel(frame, area, " GREEN is served ", theme.green(), apart(each));
+}
+
+fn panel(frame: &mut Frame<'_>, area: Rect, title: &'static str, style: Style, lines: Vec<Line<'static>>) {
+    let block = Block::bordered().border_type(BorderType::Rounded).border_style(style).title(title);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+/// Actors with an empty line between them.
+fn apart(each: impl Iterator<Item = Vec<Line<'static>>>) -> Vec<Line<'static>> {
+    let mut all = Vec::new();
+    for lines in each {
+        if !all.is_empty() {
+            all.push(Line::default());
+        }
+        all.extend(lines);
+    }
+    all
+}
+
+fn attacker(view: &View, red: &Red, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let probes = red.probes();
+    let answered = probes.iter().filter(|probe| probe.answered).count();
+    let mut lines = vec![
+        two(red.name.clone(), red.scanner.clone(), theme.red(), theme),
+        Line::from(red.source.to_string()),
+        two(red.technique.to_string(), red.ports.to_string(), Style::new(), theme),
+    ];
+    if red.began.is_none() {
+        lines.push(Line::from(Span::styled("waits", theme.quiet())));
+        return lines;
+    }
+    lines.push(Line::from(vec![
+        Span::raw(format!("{} probes ", probes.len())),
+        Span::styled(format!("{ANSWERED}{answered} "), theme.red()),
+        Span::styled(format!("{DROPPED}{}", probes.len() - answered), theme.blue()),
+    ]));
+    lines.extend(strip(probes.iter().map(|probe| probe.answered), width, (theme.red(), theme.blue())));
+    for (state, ports) in red.learnt() {
+        lines.push(Line::from(format!("{state:<9} {ports}")));
+    }
+    lines.extend(ban(view, red, theme));
+    lines
+}
+
+/// What is known of an attacker's ban.
+fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
+    let at = |stamp| view.start.map_or(0.0, |start| scandrill_model::Stamp::since(stamp, start).as_secs_f64());
+    let is_banned = red.ban.looks.iter().any(|(_, check)| check.is_banned());
+    let mut lines = Vec::new();
+    if let Some(since) = red.silent_since() {
+        let word = if is_banned || red.ban.decided.is_some() { "BANNED at" } else { "silent since" };
+        lines.push(Line::from(Span::styled(format!("{word} {:.1} s", at(since)), theme.blue().patch(theme.loud()))));
+    }
+    if let Some(again) = red.served_again() {
+        lines.push(Line::from(Span::styled(format!("let in at {:.1} s", at(again)), theme.warn())));
+    }
+    lines
+}
+
+fn client(green: &Green, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let name = match &green.behind {
+        Some(red) => two(green.name.clone(), format!("behind {red}"), theme.green(), theme),
+        None => two(green.name.clone(), String::new(), theme.green(), theme),
+    };
+    let mut lines = vec![name, Line::from(green.source.to_string()), Line::from(green.client.clone())];
+    let (served, all) = (green.served(), green.requests.len());
+    let style = if served == all { Style::new() } else { theme.warn() };
+    lines.push(Line::from(Span::styled(format!("served {served} of {all}"), style)));
+    let outcomes = green.requests.iter().map(|request| request.failure.is_none());
+    lines.extend(strip(outcomes, width, (theme.green(), theme.warn())).pop());
+    lines.extend(pain(green, theme));
+    lines
+}
+
+/// What the last request came to.
+fn pain(green: &Green, theme: Theme) -> Option<Line<'static>> {
+    let last = green.requests.last()?;
+    Some(match &last.failure {
+        Some(why) => Line::from(Span::styled(why.clone(), theme.warn())),
+        None => Line::from(Span::styled(format!("in {:.1} ms", last.took.as_secs_f64() * 1e3), theme.quiet())),
+    })
+}
+
+/// What was answered and what was not, in order, at most two lines of the latest.
+fn strip(
+    outcomes: impl Iterator<Item = bool>,
+    width: usize,
+    (answered, dropped): (Style, Style),
+) -> Vec<Line<'static>> {
+    let marks: Vec<Span<'static>> = outcomes
+        .map(|is| if is { Span::styled(ANSWERED, answered) } else { Span::styled(DROPPED, dropped) })
+        .collect();
+    let lines: Vec<Line<'static>> =
+        marks.chunks(width.max(1)).map(|marks| Line::from(marks.to_vec())).collect();
+    lines[lines.len().saturating_sub(2)..].to_vec()
+}
+
+/// What stands out, and what explains it.
+fn two(first: String, second: String, style: Style, theme: Theme) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(first, style.patch(theme.loud())),
+        Span::raw(" "),
+        Span::styled(second, theme.quiet()),
+    ])
+}
+
+fn defense(view: &View, blue: &Blue, (width, height): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
+    let state = match (blue.read_back, blue.until) {
+        (_, Some(_)) => "taken off again",
+        (Some(true), None) => "read back: as asked for",
+        (Some(false), None) => "read back: NOT as asked for",
+        (None, None) if blue.installed.is_empty() => "not in yet",
+        (None, None) => "going in",
+    };
+    let mut lines = vec![two(blue.host.clone(), state.to_owned(), theme.blue(), theme)];
+    let Glimpse { rules, sets, log_lines, log } = &blue.glimpse;
+    if rules.is_empty() && sets.is_empty() {
+        lines.extend(blue.installed.iter().map(|step| cut(step, width)));
+        return lines;
+    }
+    let sources: Vec<String> = view.reds.iter().map(|red| red.source.to_string()).collect();
+    let is_red = |element: &str| sources.iter().any(|source| element.split(' ').next() == Some(source.as_str()));
+    let mut below = Vec::new();
+    for set in sets {
+        below.push(two(format!("set {}", set.name), format!("{} in it", set.elements), theme.blue(), theme));
+        for element in &set.first {
+            let style = if is_red(element) { theme.red() } else { Style::new() };
+            below.push(Line::from(Span::styled(format!("  {element}"), style)));
+        }
+    }
+    below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue(), theme));
+    let room = height.saturating_sub(lines.len() + below.len());
+    let (for_rules, for_log) = if room > rules.len() + 1 { (rules.len() + 1, room - rules.len() - 1) } else { (room.saturating_sub(1), 1) };
+    lines.extend(table(rules, for_rules, width, theme));
+    let last = log.len().saturating_sub(for_log);
+    below.extend(log[last..].iter().map(|line| cut(&format!("  {}", words::log_line(line)), width)));
+    lines.extend(below);
+    lines
+}
+
+/// Rules with their packets; where there is no room for all, those that count most.
+fn table(rules: &[CountedRule], room: usize, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let mut by_count: Vec<usize> = (0..rules.len()).collect();
+    by_count.sort_by_key(|index| std::cmp::Reverse(rules[*index].packets));
+    let mut shown: Vec<usize> = by_count.into_iter().take(room.saturating_sub(1)).collect();
+    shown.sort_unstable();
+    let heading = if shown.len() < rules.len() {
+        format!("packets rule ({} of {})", shown.len(), rules.len())
+    } else {
+        "packets rule".to_owned()
+    };
+    let row = |index: usize| {
+        let CountedRule { rule, packets, .. } = &rules[index];
+        let count = packets.map_or_else(|| "-".to_owned(), |packets| packets.to_string());
+        let style = if *packets > Some(0) { Style::new() } else { theme.quiet() };
+        cut(&format!("{count:>7} {}", words::rule(rule)), width).style(style)
+    };
+    let heading = Line::from(Span::styled(heading, theme.quiet()));
+    [heading].into_iter().chain(shown.into_iter().map(row)).collect()
+}
+
+/// A line of at most `width` columns.
+fn cut(text: &str, width: usize) -> Line<'static> {
+    if text.chars().count() <= width {
+        return Line::from(text.to_owned());
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    Line::from(format!("{kept}…"))
+}
