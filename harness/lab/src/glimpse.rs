@@ -15,7 +15,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
 /// Where a line of the kernel's is found.
 const KERNEL_LOG: &str = "/var/log/kern.log";
 /// So many elements of a set, and lines of a log, are told.
-const FEW: usize = 4;
+const FEW: usize = 8;
 /// Tables of the lab's own begin like this, and are no defense.
 const OF_THE_LAB: [&str; 3] = [FORWARDING_TABLE, "scandrill-loss-", "scandrill-trace"];
 

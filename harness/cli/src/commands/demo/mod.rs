@@ -74,15 +74,24 @@ pub fn run(args: &Args, console: Console) -> Result<u8, Failure> {
 fn live(args: &Args, console: Console) -> Result<u8, Failure> {
     let scenario = quoted(&args.scenario);
     terminal::check(&format!("`scandrill run {scenario}` tells the same without one"))?;
-    let (planned, others) = planned(args)?;
+    let seed = args.seed.unwrap_or_else(seed_of_now);
+    let (planned, others) = planned(args, seed)?;
     check_needs(&planned)?;
     require_isolation()?;
     let recorder = args.record.as_deref().map(|path| Recorder::create(path, &planned.plan)).transpose()?;
     let captures = Captures::in_folder(None)?;
     let (tell, told) = channel();
+    let options = RunOptions {
+        seed,
+        jobs: 1,
+        fail_fast: false,
+        captures: captures.folder().to_owned(),
+        keep_all_captures: false,
+        keep_events: false,
+    };
     let show = thread::scope(|scope| {
-        let (planned, captures, recorder) = (&planned, &captures, recorder.as_ref());
-        scope.spawn(move || drill(planned, captures, recorder, &tell));
+        let (planned, options, recorder) = (&planned, &options, recorder.as_ref());
+        scope.spawn(move || drill(planned, options, recorder, &tell));
         watch(planned, others, &told, console)
     });
     captures.settle();
@@ -94,12 +103,12 @@ fn live(args: &Args, console: Console) -> Result<u8, Failure> {
 }
 
 /// The first case that is asked for, to be followed live, and how many others there are.
-fn planned(args: &Args) -> Result<(Planned, usize), Failure> {
+fn planned(args: &Args, seed: u64) -> Result<(Planned, usize), Failure> {
     find_one(&args.scenario)?;
     let selection = Selection {
         paths: vec![args.scenario.clone()],
         filters: args.filter.clone(),
-        seed: args.seed.unwrap_or_else(seed_of_now),
+        seed,
         ..Selection::default()
     };
     let mut all = selection.plan()?;
@@ -114,15 +123,7 @@ enum Told {
     Judged(Box<RunReport>),
 }
 
-fn drill(planned: &Planned, captures: &Captures, recorder: Option<&Recorder>, tell: &Sender<Told>) {
-    let options = RunOptions {
-        seed: planned.plan.seed,
-        jobs: 1,
-        fail_fast: false,
-        captures: captures.folder().to_owned(),
-        keep_all_captures: false,
-        keep_events: false,
-    };
+fn drill(planned: &Planned, options: &RunOptions, recorder: Option<&Recorder>, tell: &Sender<Told>) {
     // Who has stopped to look needs to be told nothing.
     let on_progress = |progress: Progress<'_>| {
         if let Progress::Event(event) = progress {
@@ -130,7 +131,7 @@ fn drill(planned: &Planned, captures: &Captures, recorder: Option<&Recorder>, te
             drop(tell.send(Told::Event(Box::new(event.clone()))));
         }
     };
-    let report = run_cases(std::slice::from_ref(planned), &options, &on_progress);
+    let report = run_cases(std::slice::from_ref(planned), options, &on_progress);
     recorder.inspect(|recorder| recorder.report(&report));
     drop(tell.send(Told::Judged(Box::new(report))));
 }

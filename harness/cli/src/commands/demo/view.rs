@@ -1,7 +1,7 @@
 //! What a live view shows, folded out of the plan and the events so far: who did what, and what came of it. It draws
 //! nothing and judges nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ use scandrill_engine::{GreenPlan, Plan, RedPlan};
 use scandrill_model::{
     BanCheck, CellFacts, Event, Glimpse, Mark, Milestone, Moment, PortSet, RunReport, Stamp, Technique, What,
 };
+
+/// So many of the latest events are kept in words.
+const KEPT: usize = 100;
 
 /// The whole picture.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct View {
     pub events: usize,
     /// The last of them in a few words.
     pub last: String,
+    /// The latest of those that tell more than counts, each with its time.
+    pub told: VecDeque<(Stamp, String)>,
     /// What the case is doing.
     pub phase: &'static str,
     /// Attackers.
@@ -140,6 +145,7 @@ impl View {
             now: Stamp::default(),
             events: 0,
             last: String::new(),
+            told: VecDeque::new(),
             phase: "starting",
             reds: plan.reds.iter().map(Red::new).collect(),
             blues: plan.sides().iter().map(|side| blue(side.host)).collect(),
@@ -155,7 +161,11 @@ impl View {
         self.now = self.now.max(event.at);
         self.events += 1;
         if let Some(last) = in_words(&event.what) {
-            self.last = last;
+            self.last.clone_from(&last);
+            if !matches!(event.what, What::Traffic { .. } | What::Glimpsed { .. }) {
+                self.told.push_back((event.at, last));
+                self.told.drain(..self.told.len().saturating_sub(KEPT));
+            }
         }
         self.phase = phase(&event.what).unwrap_or(self.phase);
         self.fold(event);

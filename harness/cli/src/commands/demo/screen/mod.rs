@@ -9,7 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Borders, Paragraph};
 use scandrill_model::{LAB_V4, LAB_V6, Verdict};
 
 use self::theme::Theme;
@@ -58,10 +58,11 @@ pub fn draw(frame: &mut Frame<'_>, view: &View, status: &Status) {
         Constraint::Length(u16::try_from(safety.len()).unwrap_or(1)),
         Constraint::Min(0),
         Constraint::Length(time_line::height(view)),
+        Constraint::Length(spare(area.height)),
         Constraint::Length(1),
         Constraint::Length(1),
     ];
-    let [top, safe, middle, time, told, keys] = Layout::vertical(heights).areas(area);
+    let [top, safe, middle, time, told, last, keys] = Layout::vertical(heights).areas(area);
     frame.render_widget(title(view, status, theme, top.width), top);
     frame.render_widget(Paragraph::new(safety).style(theme.quiet()), safe);
     let [red, blue, green] = columns(middle);
@@ -69,13 +70,31 @@ pub fn draw(frame: &mut Frame<'_>, view: &View, status: &Status) {
     panels::blue(frame, blue, view, theme);
     panels::green(frame, green, view, theme);
     time_line::draw(frame, time, view, theme);
-    frame.render_widget(last(view, status, theme), told);
+    frame.render_widget(events(view, told.height, theme), told);
+    frame.render_widget(last_line(view, status, theme), last);
     frame.render_widget(key_line(view, status, theme, area), keys);
 }
 
 /// The middle has the longest lines: rules.
 fn columns(area: Rect) -> [Rect; 3] {
     Layout::horizontal([Constraint::Fill(11), Constraint::Fill(18), Constraint::Fill(11)]).areas(area)
+}
+
+/// Lines for the events themselves, where there is more room than is needed.
+fn spare(height: u16) -> u16 {
+    height.saturating_sub(ENOUGH.1 + 4).min(12)
+}
+
+/// The latest events, each with its time.
+fn events(view: &View, height: u16, theme: Theme) -> Paragraph<'static> {
+    let room = usize::from(height.saturating_sub(1));
+    let latest = view.told.range(view.told.len().saturating_sub(room)..);
+    let lines = latest.map(|(at, text)| {
+        let at = at.since(view.start.unwrap_or_default()).as_secs_f64();
+        Line::from(vec![Span::styled(format!("{at:>7.2} s  "), theme.quiet()), Span::raw(text.clone())])
+    });
+    let block = Block::new().borders(Borders::TOP).border_style(theme.quiet()).title(" EVENTS ");
+    Paragraph::new(lines.collect::<Vec<_>>()).block(block)
 }
 
 /// Why this is safe to look at, in as many lines as it takes.
@@ -103,7 +122,7 @@ fn title(view: &View, status: &Status, theme: Theme, width: u16) -> Line<'static
 }
 
 /// What was told last, and in the end what came of it.
-fn last(view: &View, status: &Status, theme: Theme) -> Line<'static> {
+fn last_line(view: &View, status: &Status, theme: Theme) -> Line<'static> {
     if let Some(report) = &view.report {
         let style = match report.verdict {
             Verdict::Pass => theme.green(),
@@ -130,7 +149,7 @@ fn last(view: &View, status: &Status, theme: Theme) -> Line<'static> {
 }
 
 fn key_line(view: &View, status: &Status, theme: Theme, area: Rect) -> Line<'static> {
-    if (area.width, area.height) < ENOUGH || area.height < ENOUGH.1 {
+    if area.width < ENOUGH.0 || area.height < ENOUGH.1 {
         let text = format!(" {}x{} is too small to show all: 80x24 is enough", area.width, area.height);
         return Line::from(Span::styled(text, theme.warn()));
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
-use scandrill_model::{CountedRule, Glimpse};
+use scandrill_model::{CountedRule, Glimpse, SetFill};
 
 use super::super::view::{Blue, Green, Red, View};
 use super::super::words;
@@ -98,11 +98,9 @@ fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
 }
 
 fn client(green: &Green, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let name = match &green.behind {
-        Some(red) => two(green.name.clone(), format!("behind {red}"), theme.green(), theme),
-        None => two(green.name.clone(), String::new(), theme.green(), theme),
-    };
-    let mut lines = vec![name, Line::from(green.source.to_string()), Line::from(green.client.clone())];
+    let behind = green.behind.iter().map(|red| format!("behind {red} "));
+    let about = behind.collect::<String>() + &green.client;
+    let mut lines = vec![two(green.name.clone(), about, theme.green(), theme), Line::from(green.source.to_string())];
     let (served, all) = (green.served(), green.requests.len());
     let style = if served == all { Style::new() } else { theme.warn() };
     lines.push(Line::from(Span::styled(format!("served {served} of {all}"), style)));
@@ -153,29 +151,42 @@ fn defense(view: &View, blue: &Blue, (width, height): (usize, usize), theme: The
         (None, None) => "going in",
     };
     let mut lines = vec![two(blue.host.clone(), state.to_owned(), theme.blue(), theme)];
-    let Glimpse { rules, sets, log_lines, log } = &blue.glimpse;
-    if rules.is_empty() && sets.is_empty() {
-        lines.extend(blue.installed.iter().map(|step| cut(step, width)));
+    if blue.glimpse == Glimpse::default() {
+        lines.extend(blue.installed.iter().map(|step| cut(&format!("  {step}"), width)));
         return lines;
     }
-    let sources: Vec<String> = view.reds.iter().map(|red| red.source.to_string()).collect();
-    let is_red = |element: &str| sources.iter().any(|source| element.split(' ').next() == Some(source.as_str()));
-    let mut below = Vec::new();
-    for set in sets {
-        below.push(two(format!("set {}", set.name), format!("{} in it", set.elements), theme.blue(), theme));
-        for element in &set.first {
-            let style = if is_red(element) { theme.red() } else { Style::new() };
-            below.push(Line::from(Span::styled(format!("  {element}"), style)));
-        }
-    }
-    below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue(), theme));
-    let room = height.saturating_sub(lines.len() + below.len());
-    let (for_rules, for_log) = if room > rules.len() + 1 { (rules.len() + 1, room - rules.len() - 1) } else { (room.saturating_sub(1), 1) };
-    lines.extend(table(rules, for_rules, width, theme));
-    let last = log.len().saturating_sub(for_log);
-    below.extend(log[last..].iter().map(|line| cut(&format!("  {}", words::log_line(line)), width)));
-    lines.extend(below);
+    let room = height.saturating_sub(lines.len());
+    lines.extend(held(view, &blue.glimpse, (width, room), theme));
     lines
+}
+
+/// Rules, sets and the log's end, in `room` lines: what is empty, and older lines of the log, give way to rules.
+fn held(view: &View, glimpse: &Glimpse, (width, room): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
+    let Glimpse { rules, sets, log_lines, log } = glimpse;
+    let all: usize = sets.iter().map(|set| 1 + set.first.len()).sum();
+    let is_tight = rules.len() + all + 3 > room;
+    let sets = sets.iter().filter(|set| !is_tight || set.elements > 0);
+    let mut below: Vec<Line<'static>> = sets.flat_map(|set| elements(view, set, theme)).collect();
+    below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue(), theme));
+    let for_rules = (rules.len() + 1).min(room.saturating_sub(below.len() + 1));
+    let for_log = room.saturating_sub(below.len() + for_rules);
+    let latest = &log[log.len().saturating_sub(for_log)..];
+    below.extend(latest.iter().map(|line| cut(&format!("  {}", words::log_line(line)), width)));
+    table(rules, for_rules, width, theme).into_iter().chain(below).collect()
+}
+
+/// A set with what is in it; an attacker's address is red.
+fn elements(view: &View, set: &SetFill, theme: Theme) -> Vec<Line<'static>> {
+    let is_red = |element: &str| {
+        let address = element.split(' ').next().unwrap_or_default();
+        view.reds.iter().any(|red| red.source.to_string() == address)
+    };
+    let heading = two(format!("set {}", words::name(&set.name)), format!("{} in it", set.elements), theme.blue(), theme);
+    let rows = set.first.iter().map(|element| {
+        let style = if is_red(element) { theme.red() } else { Style::new() };
+        Line::from(Span::styled(format!("  {element}"), style))
+    });
+    [heading].into_iter().chain(rows).collect()
 }
 
 /// Rules with their packets; where there is no room for all, those that count most.

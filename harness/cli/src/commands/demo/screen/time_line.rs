@@ -103,9 +103,14 @@ fn attacker(red: &Red, scale: &Scale, theme: Theme) -> Line<'static> {
     scale.row().outcomes(scale, probes, (theme.red(), theme.blue())).line(&red.name, theme.red(), theme)
 }
 
+/// Requests where they began; who got no answer waited until the end of the line.
 fn client(green: &Green, scale: &Scale, theme: Theme) -> Line<'static> {
+    let mut row = scale.row();
+    for request in green.requests.iter().filter(|request| request.failure.is_some()) {
+        fill(&mut row, scale, (request.start, request.start + request.took), ("╌", theme.warn()));
+    }
     let requests = green.requests.iter().map(|request| (request.start, request.failure.is_none()));
-    scale.row().outcomes(scale, requests, (theme.green(), theme.warn())).line(&green.name, theme.green(), theme)
+    row.outcomes(scale, requests, (theme.green(), theme.warn())).line(&green.name, theme.green(), theme)
 }
 
 /// When the defense was in, and from when to when each attacker was banned.
@@ -139,7 +144,7 @@ fn axis(scale: &Scale, theme: Theme) -> Line<'static> {
     let span = scale.span.as_secs().max(1);
     let seconds = usize::try_from(span).unwrap_or(usize::MAX);
     let tick = TICKS.iter().copied().find(|tick| {
-        usize::try_from(*tick).unwrap_or(0) * scale.columns / seconds >= 6
+        usize::try_from(*tick).unwrap_or(0) * scale.columns / seconds >= 8
     });
     let mut text = " ".repeat(NAMES);
     let mut at = 0;
