@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh          finds what scandrill needs and this machine lacks
-# setup.sh tests    and what only its tests look at reports with: a browser, and a reader of captures
+# setup.sh tests    and what only its tests look at reports with: a browser, a reader of captures, and a terminal
 #
 # What is missing is installed with apt-get: directly as root, with sudo otherwise. Programs, and one library. Of these
 # packages only nftables brings a service, and Debian and Ubuntu neither enable nor start it; nothing that starts one is
@@ -92,6 +92,7 @@ if [ "${1:-}" = tests ]; then
     # Some 125 MB; Ubuntu has it as a snap alone, which is no package of apt-get's.
     want chromium chromium
     want tshark tshark
+    want tmux tmux
 fi
 
 unpack fail2ban-server fail2ban python3-pyinotify

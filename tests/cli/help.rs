@@ -2,8 +2,9 @@
 
 use crate::workbench::{golden, scandrill_alone};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
+    "demo",
     "report",
     "check",
     "lint",

@@ -1,14 +1,15 @@
 //! Ctrl-C and SIGKILL: nothing of a run outlives it, neither a process nor a namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use scandrill_lab::wait;
 
 use crate::binary::scandrill;
+use crate::processes::{Process, descendants, processes, signal, threads_of};
 use crate::workbench::Workbench;
 
 /// Takes far longer than any test waits.
@@ -26,54 +27,10 @@ expect.rest = "closed"
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A process that cannot be taken for a later one with its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Process {
-    id: u32,
-    /// In clock ticks since the machine's start.
-    started: u64,
-}
-
-/// All processes of the machine with their parents (proc(5), `/proc/PID/stat`).
-fn processes() -> BTreeMap<Process, u32> {
-    let ids =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    ids.filter_map(|id: u32| {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // The name before the last parenthesis may hold anything.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some((Process { id, started: fields.get(19)?.parse().ok()? }, fields.get(1)?.parse().ok()?))
-    })
-    .collect()
-}
-
-/// Everything that `root` started, directly or not.
-fn descendants(root: u32) -> BTreeSet<Process> {
-    let all = processes();
-    let mut family = BTreeSet::from([root]);
-    let mut found = BTreeSet::new();
-    loop {
-        let before = found.len();
-        for (process, parent) in &all {
-            if family.contains(parent) {
-                family.insert(process.id);
-                found.insert(*process);
-            }
-        }
-        if found.len() == before {
-            return found;
-        }
-    }
-}
-
 /// A process has a namespace for each of its threads. Those of other users cannot be read.
 fn namespaces_of(process: u32) -> BTreeSet<PathBuf> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     threads.filter_map(|thread| fs::read_link(thread.ok()?.path().join("ns/net")).ok()).collect()
-}
-
-fn threads_of(process: u32) -> usize {
-    fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().count()
 }
 
 /// A run that stands in the middle of its case.
@@ -108,7 +65,7 @@ impl Running {
         let own = fs::read_link("/proc/self/ns/net").unwrap();
         let namespaces =
             processes.iter().flat_map(|process| namespaces_of(process.id)).filter(|one| *one != own);
-        let standing = self::processes().into_keys().collect();
+        let standing = crate::processes::processes().into_keys().collect();
         Self { namespaces: namespaces.collect(), standing, processes, child, bench }
     }
 
@@ -131,12 +88,6 @@ impl Running {
         assert_eq!(occupied.intersection(&self.namespaces).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
         (ended, self.bench)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signal is sent from outside, as a terminal does")]
-fn signal(name: &str, process: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();
-    assert!(sent.success());
 }
 
 #[test]

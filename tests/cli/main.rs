@@ -3,6 +3,7 @@
 
 mod binary;
 mod check;
+mod demo;
 mod explain;
 mod files;
 mod help;
@@ -10,6 +11,7 @@ mod interrupt;
 mod lint;
 mod machine;
 mod output;
+mod processes;
 mod report;
 mod run;
 mod shell;

@@ -146,7 +146,9 @@ fn follow_case(planned: &Planned, options: &RunOptions, on_progress: OnProgress<
     let folder = options.captures.join(folder_name(&plan.case));
     let missing = plan.needs.iter().find(|need| !is_met(need));
     match missing {
-        Some(need) => [What::Unmet { need: need.clone() }, What::Ended].into_iter().for_each(|what| told.now(what)),
+        Some(need) => {
+            [What::Unmet { need: need.clone() }, What::Ended].into_iter().for_each(|what| told.now(what))
+        }
         None => in_worker(plan, &folder, &mut told),
     }
     let mut judgement = judge(plan, told.events);

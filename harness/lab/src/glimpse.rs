@@ -221,8 +221,11 @@ mod tests {
     #[test]
     fn rules_are_told_once_with_their_counts_and_without_the_lab_s_own() {
         let glimpse = parse(LISTED, Family::V4);
-        let rules: Vec<_> =
-            glimpse.rules.iter().map(|rule| (rule.chain.as_str(), rule.rule.as_str(), rule.packets)).collect();
+        let rules: Vec<_> = glimpse
+            .rules
+            .iter()
+            .map(|rule| (rule.chain.as_str(), rule.rule.as_str(), rule.packets))
+            .collect();
         let expected = [
             ("input", "tcp dport { 22, 80 } accept", Some(3)),
             ("input", "ip saddr @banned4 drop", None),

@@ -117,7 +117,16 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn new(green: &'a GreenPlan, host: &'a Host, stage: &'a Stage<'a>) -> Self {
         let (failures, latencies_us, starts, retransmissions) = Default::default();
-        Self { green, host, stage, clients: clients(green, 0), failures, latencies_us, starts, retransmissions }
+        Self {
+            green,
+            host,
+            stage,
+            clients: clients(green, 0),
+            failures,
+            latencies_us,
+            starts,
+            retransmissions,
+        }
     }
 
     /// One request.

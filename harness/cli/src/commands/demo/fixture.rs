@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use scandrill_engine::Plan;
 use scandrill_model::{
-    BanCheck, CellFacts, CountedRule, Environment, Event, Glimpse, Millis, Moment, PortState, Reading, Reason,
-    Reply, RunReport, SetFill, Stamp, TcpFlags, Technique, Verdict, What,
+    BanCheck, CellFacts, CountedRule, Environment, Event, Glimpse, Millis, Moment, PortState, Reading,
+    Reason, Reply, RunReport, ScanResult, SetFill, Stamp, TcpFlags, Technique, Verdict, What,
 };
 
 use crate::selection::Selection;
@@ -30,6 +30,7 @@ pub fn events() -> Vec<Event> {
         (1.1, What::Installed { step: "trap.rules (12 lines)".to_owned() }),
         (1.3, read_back(Moment::Before)),
         (2.0, What::ActorStarted { actor: "red".to_owned(), source: source("198.18.2.10") }),
+        (8.9, scan()),
         (9.0, look(PortState::Filtered)),
         (12.0, look(PortState::Open)),
         (13.1, read_back(Moment::After)),
@@ -38,11 +39,14 @@ pub fn events() -> Vec<Event> {
     ];
     for probe in 0..24_u16 {
         let at = 2.0 + f64::from(probe) / 4.0;
-        events.push((at, traffic(probe, at)));
+        if probe < 17 {
+            events.push((at, traffic(probe, at)));
+        }
         events.push((at + 0.01, request("customer", at, None)));
-        if probe % 4 == 0 {
+        if probe % 8 == 0 {
             let failure = (probe > 11).then(|| "no answer within 2 s".to_owned());
-            events.push((at + 0.02, request("neighbour", at, failure)));
+            let ended = if failure.is_some() { at + 2.0 } else { at + 0.02 };
+            events.push((ended, request("neighbour", at, failure)));
         }
         events.push((at + 0.03, glimpsed(u64::from(probe))));
     }
@@ -75,7 +79,7 @@ fn read_back(moment: Moment) -> What {
 
 /// The probe of that number asks the next port from 12 on; from port 23 on nobody answers.
 fn traffic(number: u16, at: f64) -> What {
-    let port = 12 + number % 17;
+    let port = 12 + number;
     let reset = Reply::Tcp { flags: TcpFlags::RST | TcpFlags::ACK, window: 0 };
     let accepts = Reply::Tcp { flags: TcpFlags::SYN | TcpFlags::ACK, window: 64_240 };
     let reply = if port == 22 { accepts } else { reset };
@@ -86,12 +90,18 @@ fn traffic(number: u16, at: f64) -> What {
         technique: Technique::TcpSyn,
         probes_sent: u64::from(number) + 1,
         probes_arrived: u64::from(number) + 1,
-        cells: if number < 17 { vec![cell] } else { Vec::new() },
+        cells: vec![cell],
     }
 }
 
+fn scan() -> What {
+    let (actor, technique) = ("red".to_owned(), Technique::TcpSyn);
+    What::Scan { actor, technique, result: ScanResult::default(), took: Millis(6_900) }
+}
+
 fn request(actor: &str, start: f64, failure: Option<String>) -> What {
-    What::Request { actor: actor.to_owned(), failure, latency_us: 640, start: after(start) }
+    let latency_us = if failure.is_some() { 2_000_000 } else { 640 };
+    What::Request { actor: actor.to_owned(), failure, latency_us, start: after(start) }
 }
 
 fn glimpsed(probes: u64) -> What {
@@ -108,8 +118,16 @@ fn glimpsed(probes: u64) -> What {
             rule("scandrill-log", "-p tcp -m tcp --dport 22 -j RETURN", 1),
             rule("scandrill-log", "-p tcp -m tcp --dport 80 -j RETURN", 8),
             rule("scandrill-log", "-j LOG --log-prefix \"scan: \"", probes),
-            rule("scandrill-trap", "-m set --match-set scandrill-trap4 src -j DROP", probes.saturating_sub(11)),
-            rule("scandrill-trap", "-p tcp -m tcp --dport 23 -j SET --add-set scandrill-trap4 src", u64::from(banned)),
+            rule(
+                "scandrill-trap",
+                "-m set --match-set scandrill-trap4 src -j DROP",
+                probes.saturating_sub(11),
+            ),
+            rule(
+                "scandrill-trap",
+                "-p tcp -m tcp --dport 23 -j SET --add-set scandrill-trap4 src",
+                u64::from(banned),
+            ),
         ],
         sets: vec![SetFill {
             name: "scandrill-trap4".to_owned(),
@@ -118,7 +136,12 @@ fn glimpsed(probes: u64) -> What {
         }],
         log_lines: probes,
         log: (0..probes.min(4))
-            .map(|back| format!("Nov 26 17:20:00 target kernel: [ 1.0] scan: SRC=198.18.2.10 DPT={}", 12 + probes - back))
+            .map(|back| {
+                format!(
+                    "Nov 26 17:20:00 target kernel: [ 1.0] scan: SRC=198.18.2.10 DPT={}",
+                    12 + probes - back
+                )
+            })
             .collect(),
     };
     What::Glimpsed { host: "target".to_owned(), glimpse }
@@ -130,6 +153,7 @@ fn look(state: PortState) -> What {
         _ => "no-response",
     };
     let reading = |state| Reading { state, reason: Reason(word(state).to_owned()) };
-    let check = BanCheck { after: Millis(0), port: 22, source: reading(state), fresh: reading(PortState::Open) };
+    let check =
+        BanCheck { after: Millis(0), port: 22, source: reading(state), fresh: reading(PortState::Open) };
     What::BanChecked { actor: "red".to_owned(), check }
 }

@@ -137,7 +137,12 @@ fn drill(planned: &Planned, options: &RunOptions, recorder: Option<&Recorder>, t
 }
 
 /// Draws what is told until it is judged and somebody leaves.
-fn watch(planned: &Planned, others: usize, told: &Receiver<Told>, console: Console) -> Result<RunReport, Failure> {
+fn watch(
+    planned: &Planned,
+    others: usize,
+    told: &Receiver<Told>,
+    console: Console,
+) -> Result<RunReport, Failure> {
     let mut screen = Screen::take(console)?;
     let mut view = View::new(&planned.plan);
     let mut status = Status { mode: Mode::Live { others }, paused: false, colour: console.colored_out() };
@@ -182,8 +187,8 @@ fn leave(screen: Screen, console: Console) -> ! {
 
 /// Plays a recorded session.
 fn replay(path: &Path, console: Console) -> Result<u8, Failure> {
-    terminal::check("play it in one")?;
     let recording = recording::read(path)?;
+    terminal::check("play it in one")?;
     play(&recording, console)?;
     match &recording.report {
         Some(report) => end(report, console),

@@ -89,7 +89,8 @@ impl Recorder {
     /// What could not be written first.
     pub fn finish(self) -> Result<(), Failure> {
         let written = self.file.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let unable = |error| Failure::Unable { message: format!("writing {}: {error}", self.name), help: None };
+        let unable =
+            |error| Failure::Unable { message: format!("writing {}: {error}", self.name), help: None };
         written.map(drop).map_err(unable)
     }
 

@@ -43,7 +43,8 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// Standard input or output is no terminal, or one that cannot be drawn on.
 pub fn check(instead: &str) -> Result<(), Failure> {
-    let refuse = |what: &str| Err(Failure::usage(format!("a demo is drawn on a terminal, and {what}"), instead));
+    let refuse =
+        |what: &str| Err(Failure::usage(format!("a demo is drawn on a terminal, and {what}"), instead));
     match () {
         () if !io::stdout().is_terminal() => refuse("standard output is none"),
         () if !io::stdin().is_terminal() => refuse("standard input is none"),

@@ -258,7 +258,8 @@ impl Red {
 
     /// Takes in what is told of it.
     fn take(&mut self, at: Stamp, what: &What) {
-        if let What::Traffic { actor, probes_sent, cells, .. } | What::Facts { actor, probes_sent, cells, .. } = what
+        if let What::Traffic { actor, probes_sent, cells, .. } | What::Facts { actor, probes_sent, cells, .. } =
+            what
             && *actor == self.name
         {
             self.probes_sent = *probes_sent;
@@ -281,7 +282,8 @@ impl Red {
     pub fn probes(&self) -> Vec<Probe> {
         let of_cell = |cell: &CellFacts| {
             let replied = cell.reply.map(|(at, _)| at);
-            let asked = cell.probes.iter().copied().filter(|at| replied.is_some_and(|replied| *at <= replied));
+            let asked =
+                cell.probes.iter().copied().filter(|at| replied.is_some_and(|replied| *at <= replied));
             let answered = asked.max();
             let probe = |at: &Stamp| Probe { at: *at, answered: Some(*at) == answered };
             cell.probes.iter().map(probe).collect::<Vec<_>>()

@@ -102,7 +102,9 @@ fn safety(mode: &Mode, width: u16) -> Vec<Line<'static>> {
     let why = format!("namespaces without a route out, addresses of {LAB_V4} and {LAB_V6} only");
     let text = match mode {
         Mode::Live { .. } => format!("Nothing can leave the lab: {why}."),
-        Mode::Replay { .. } => format!("A recording, in which nothing is sent. Nothing could leave the lab: {why}."),
+        Mode::Replay { .. } => {
+            format!("A recording, in which nothing is sent. Nothing could leave the lab: {why}.")
+        }
     };
     let width = usize::from(width.max(20)).saturating_sub(1);
     textwrap::wrap(&text, width).into_iter().map(|line| Line::from(format!(" {line}"))).collect()
@@ -187,7 +189,7 @@ mod tests {
     }
 
     fn judged() -> View {
-        let mut view = view_at(60.0);
+        let mut view = view_at(13.5);
         view.judge(fixture::report());
         view
     }

@@ -84,12 +84,16 @@ fn attacker(view: &View, red: &Red, width: usize, theme: Theme) -> Vec<Line<'sta
 
 /// What is known of an attacker's ban.
 fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
-    let at = |stamp| view.start.map_or(0.0, |start| scandrill_model::Stamp::since(stamp, start).as_secs_f64());
+    let at =
+        |stamp| view.start.map_or(0.0, |start| scandrill_model::Stamp::since(stamp, start).as_secs_f64());
     let is_banned = red.ban.looks.iter().any(|(_, check)| check.is_banned());
     let mut lines = Vec::new();
     if let Some(since) = red.silent_since() {
         let word = if is_banned || red.ban.decided.is_some() { "BANNED at" } else { "silent since" };
-        lines.push(Line::from(Span::styled(format!("{word} {:.1} s", at(since)), theme.blue().patch(theme.loud()))));
+        lines.push(Line::from(Span::styled(
+            format!("{word} {:.1} s", at(since)),
+            theme.blue().patch(theme.loud()),
+        )));
     }
     if let Some(again) = red.served_again() {
         lines.push(Line::from(Span::styled(format!("let in at {:.1} s", at(again)), theme.warn())));
@@ -100,7 +104,8 @@ fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
 fn client(green: &Green, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let behind = green.behind.iter().map(|red| format!("behind {red} "));
     let about = behind.collect::<String>() + &green.client;
-    let mut lines = vec![two(green.name.clone(), about, theme.green(), theme), Line::from(green.source.to_string())];
+    let mut lines =
+        vec![two(green.name.clone(), about, theme.green(), theme), Line::from(green.source.to_string())];
     let (served, all) = (green.served(), green.requests.len());
     let style = if served == all { Style::new() } else { theme.warn() };
     lines.push(Line::from(Span::styled(format!("served {served} of {all}"), style)));
@@ -115,7 +120,9 @@ fn pain(green: &Green, theme: Theme) -> Option<Line<'static>> {
     let last = green.requests.last()?;
     Some(match &last.failure {
         Some(why) => Line::from(Span::styled(why.clone(), theme.warn())),
-        None => Line::from(Span::styled(format!("in {:.1} ms", last.took.as_secs_f64() * 1e3), theme.quiet())),
+        None => {
+            Line::from(Span::styled(format!("in {:.1} ms", last.took.as_secs_f64() * 1e3), theme.quiet()))
+        }
     })
 }
 
@@ -181,7 +188,12 @@ fn elements(view: &View, set: &SetFill, theme: Theme) -> Vec<Line<'static>> {
         let address = element.split(' ').next().unwrap_or_default();
         view.reds.iter().any(|red| red.source.to_string() == address)
     };
-    let heading = two(format!("set {}", words::name(&set.name)), format!("{} in it", set.elements), theme.blue(), theme);
+    let heading = two(
+        format!("set {}", words::name(&set.name)),
+        format!("{} in it", set.elements),
+        theme.blue(),
+        theme,
+    );
     let rows = set.first.iter().map(|element| {
         let style = if is_red(element) { theme.red() } else { Style::new() };
         Line::from(Span::styled(format!("  {element}"), style))

@@ -64,7 +64,12 @@ impl Scale {
     fn column(&self, at: Stamp) -> usize {
         let share = at.since(self.start).as_secs_f64() / self.span.as_secs_f64();
         // A share of at most some hundred columns.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "columns are few")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "columns are few"
+        )]
         let column = (share * self.columns as f64) as usize;
         column.min(self.columns - 1)
     }
@@ -87,7 +92,12 @@ impl Row {
     }
 
     /// What was answered and what was not, each at its time.
-    fn outcomes(mut self, scale: &Scale, all: impl Iterator<Item = (Stamp, bool)>, styles: (Style, Style)) -> Self {
+    fn outcomes(
+        mut self,
+        scale: &Scale,
+        all: impl Iterator<Item = (Stamp, bool)>,
+        styles: (Style, Style),
+    ) -> Self {
         for (at, answered) in all {
             let (mark, style) = &mut self.0[scale.column(at)];
             let (new, other) = if answered { (ANSWERED, DROPPED) } else { (DROPPED, ANSWERED) };
@@ -143,9 +153,8 @@ fn fill(row: &mut Row, scale: &Scale, (from, until): (Stamp, Stamp), mark: (&'st
 fn axis(scale: &Scale, theme: Theme) -> Line<'static> {
     let span = scale.span.as_secs().max(1);
     let seconds = usize::try_from(span).unwrap_or(usize::MAX);
-    let tick = TICKS.iter().copied().find(|tick| {
-        usize::try_from(*tick).unwrap_or(0) * scale.columns / seconds >= 8
-    });
+    let tick =
+        TICKS.iter().copied().find(|tick| usize::try_from(*tick).unwrap_or(0) * scale.columns / seconds >= 8);
     let mut text = " ".repeat(NAMES);
     let mut at = 0;
     while let Some(tick) = tick.filter(|_| at < span) {
