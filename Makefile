@@ -22,7 +22,7 @@ test: setup-tests format lint doc example tests
 setup:
 	@./setup.sh
 
-# With a browser and a reader of captures, by which tests look at reports.
+# With a browser, a reader of captures and a terminal, by which tests look at what people look at.
 setup-tests:
 	@./setup.sh tests
 

@@ -10,7 +10,7 @@
 # over their own /usr, /etc and /var. They are not installed, and no script of theirs runs.
 #
 # Ends with 0 when everything is there, with 3 and the command that mends it when it cannot be. A daemon that cannot be
-# downloaded is told and ends nothing: the cases that need it are skipped by its name. So are tests of reports.
+# downloaded is told and ends nothing: the cases that need it are skipped by its name. So are tests that need one of the last three.
 set -eu
 
 # The oldest Rust that builds this, as in Cargo.toml.
