@@ -58,7 +58,8 @@ fn live() -> Result<(), Failed> {
         What::Requests { failures, .. } => Some(failures.len()),
         _ => None,
     });
-    let at = |is_it: fn(&What) -> bool| told.iter().filter(|event| is_it(&event.what)).map(|event| event.at);
+    let at =
+        |is_it: fn(&What) -> bool| told.iter().filter(move |event| is_it(&event.what)).map(|event| event.at);
     let scanned = at(|what| matches!(what, What::Scan { .. })).next().ok_or("no scan")?;
     let before = at(|what| matches!(what, What::Traffic { .. })).filter(|at| *at < scanned).count();
     let glimpses = at(|what| matches!(what, What::Glimpsed { .. })).count();

@@ -220,13 +220,13 @@ fn playing(recording: &str) -> Result<Window, Failed> {
     Ok(window)
 }
 
-/// The terminal shows what stood before, echoes what is typed, and reads whole lines.
+/// The terminal echoes what is typed, and reads whole lines.
 fn is_given_back(window: &Window) -> Result<(), Failed> {
-    window.key("C-l")?;
+    window.run("clear")?;
+    window.until("an empty screen", |screen| screen.starts_with("exit code: 0\nprompt>"))?;
     window.run("stty -a | tr ' ' '\\n' | grep -x -e icanon -e echo")?;
-    let screen = window.until("a command's end", |screen| screen.contains("exit code: 0"))?;
-    holds(&screen, "prompt> stty -a")?;
-    holds(&screen, "\nicanon\necho\n")
+    let screen = window.until("the terminal's settings", |screen| screen.contains("\nicanon\necho\n"))?;
+    holds(&screen, "prompt> stty -a")
 }
 
 fn given_back(recording: &str) -> Result<(), Failed> {
@@ -235,7 +235,6 @@ fn given_back(recording: &str) -> Result<(), Failed> {
         window.key(key)?;
         window
             .until("the report", |screen| screen.contains("1 passed") && screen.contains("exit code: 0"))?;
-        window.run("clear")?;
         is_given_back(&window)?;
     }
     Ok(())
@@ -248,7 +247,6 @@ fn killed(recording: &str) -> Result<(), Failed> {
     signal("TERM", player.id);
     let screen = window.until("its end", |screen| screen.contains("exit code: 130"))?;
     holds(&screen, "prompt>")?;
-    window.run("clear")?;
     is_given_back(&window)
 }
 
@@ -276,7 +274,7 @@ fn uncoloured(recording: &str) -> Result<(), Failed> {
         let window = window_with(recording, USUAL)?;
         window.run(&format!("{before}{binary} {asked} --replay kept.jsonl"))?;
         window.until("the view", |screen| screen.contains("REPLAY x1"))?;
-        let is_coloured = ["\u{1b}[31m", "\u{1b}[34m", "\u{1b}[32m"]
+        let is_coloured = ["[38;5;1m", "[38;5;4m", "[38;5;2m"]
             .iter()
             .all(|colour| window.coloured().is_ok_and(|screen| screen.contains(colour)));
         same(&format!("colours of `{before}scandrill {asked}`"), &is_coloured, &expected)?;
@@ -310,6 +308,5 @@ fn left() -> Result<(), Failed> {
     .map_err(|error| error.to_string())?;
     let folders = fs::read_dir(window.path().join("tmp"))?.filter_map(|entry| Some(entry.ok()?.path()));
     same("folders that are left", &folders.collect::<Vec<PathBuf>>(), &Vec::new())?;
-    window.run("clear")?;
     is_given_back(&window)
 }
