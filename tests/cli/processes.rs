@@ -15,8 +15,9 @@ pub struct Process {
 
 /// All processes of the machine with their parents (proc(5), `/proc/PID/stat`).
 pub fn processes() -> BTreeMap<Process, u32> {
-    let ids =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let ids = fs::read_dir("/proc")
+        .expect("/proc can be listed")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     ids.filter_map(|id: u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         // The name before the last parenthesis may hold anything.
@@ -53,6 +54,9 @@ pub fn threads_of(process: u32) -> usize {
 /// Sends a signal to a process.
 #[expect(clippy::disallowed_methods, reason = "a signal is sent from outside, as a terminal does")]
 pub fn signal(name: &str, process: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {process}")])
+        .status()
+        .expect("a shell can be run");
     assert!(sent.success());
 }

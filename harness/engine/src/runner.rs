@@ -147,7 +147,8 @@ fn follow_case(planned: &Planned, options: &RunOptions, on_progress: OnProgress<
     let missing = plan.needs.iter().find(|need| !is_met(need));
     match missing {
         Some(need) => {
-            [What::Unmet { need: need.clone() }, What::Ended].into_iter().for_each(|what| told.now(what))
+            told.now(What::Unmet { need: need.clone() });
+            told.now(What::Ended);
         }
         None => in_worker(plan, &folder, &mut told),
     }

@@ -12,8 +12,10 @@ use scandrill_model::{Glimpse, What};
 use super::Log;
 use crate::plan::Plan;
 
-/// From one look to the next: often enough to be seen moving, seldom enough to cost the actors nothing.
+/// From one look to the next: often enough to be seen moving, seldom enough to cost the actors little.
 const PACE: Duration = Duration::from_millis(250);
+/// A look at much takes long. So many times as long as it took, nobody looks.
+const REST: u32 = 4;
 
 /// Acts, and tells meanwhile at the pace of a live view, and once more in the end, where `plan` is followed live.
 pub async fn telling<T>(plan: &Plan, acting: impl Future<Output = T>, mut tell: impl AsyncFnMut()) -> T {
@@ -22,11 +24,12 @@ pub async fn telling<T>(plan: &Plan, acting: impl Future<Output = T>, mut tell: 
     }
     let mut acting = pin!(acting);
     loop {
-        let next = clock::now() + PACE;
+        let begun = clock::now();
         let acted = {
             let round = pin!(async {
                 tell().await;
-                wait::until_moment(next).await;
+                wait::until_moment(clock::now() + clock::elapsed(begun) * REST).await;
+                wait::until_moment(begun + PACE).await;
             });
             match select(&mut acting, round).await {
                 // A look that has begun is ended, so that no program of it is left behind.

@@ -148,10 +148,7 @@ fn glimpsed(probes: u64) -> What {
 }
 
 fn look(state: PortState) -> What {
-    let word = |state| match state {
-        PortState::Open => "syn-ack",
-        _ => "no-response",
-    };
+    let word = |state| if state == PortState::Open { "syn-ack" } else { "no-response" };
     let reading = |state| Reading { state, reason: Reason(word(state).to_owned()) };
     let check =
         BanCheck { after: Millis(0), port: 22, source: reading(state), fresh: reading(PortState::Open) };

@@ -89,17 +89,16 @@ fn live(args: &Args, console: Console) -> Result<u8, Failure> {
         keep_all_captures: false,
         keep_events: false,
     };
+    let screen = Screen::take(console)?;
     let show = thread::scope(|scope| {
         let (planned, options, recorder) = (&planned, &options, recorder.as_ref());
         scope.spawn(move || drill(planned, options, recorder, &tell));
-        watch(planned, others, &told, console)
+        watch(screen, planned, (others, console), &told)
     });
     captures.settle();
-    let report = show?;
-    if let Some(recorder) = recorder {
-        recorder.finish()?;
-    }
-    end(&report, console)
+    let code = end(&show?, console)?;
+    recorder.map_or(Ok(()), Recorder::finish)?;
+    Ok(code)
 }
 
 /// The first case that is asked for, to be followed live, and how many others there are.
@@ -138,12 +137,11 @@ fn drill(planned: &Planned, options: &RunOptions, recorder: Option<&Recorder>, t
 
 /// Draws what is told until it is judged and somebody leaves.
 fn watch(
+    mut screen: Screen,
     planned: &Planned,
-    others: usize,
+    (others, console): (usize, Console),
     told: &Receiver<Told>,
-    console: Console,
 ) -> Result<RunReport, Failure> {
-    let mut screen = Screen::take(console)?;
     let mut view = View::new(&planned.plan);
     let mut status = Status { mode: Mode::Live { others }, paused: false, colour: console.colored_out() };
     loop {

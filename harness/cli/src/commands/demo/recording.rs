@@ -184,7 +184,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.jsonl");
         let recorder = Recorder::create(&path, &fixture::plan()).unwrap();
-        fixture::events().iter().for_each(|event| recorder.event(event));
+        for event in fixture::events() {
+            recorder.event(&event);
+        }
         recorder.report(&fixture::report());
         recorder.finish().unwrap();
         fs::read_to_string(path).unwrap()

@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 use scandrill_model::{LAB_V4, LAB_V6, Verdict};
 
-use self::theme::Theme;
+use self::theme::{BAR, KEY, QUIET, Theme};
 use super::view::View;
 
 /// Columns and lines in which all of it can be seen.
@@ -63,14 +63,14 @@ pub fn draw(frame: &mut Frame<'_>, view: &View, status: &Status) {
         Constraint::Length(1),
     ];
     let [top, safe, middle, time, told, last, keys] = Layout::vertical(heights).areas(area);
-    frame.render_widget(title(view, status, theme, top.width), top);
-    frame.render_widget(Paragraph::new(safety).style(theme.quiet()), safe);
+    frame.render_widget(title(view, status, top.width), top);
+    frame.render_widget(Paragraph::new(safety).style(QUIET), safe);
     let [red, blue, green] = columns(middle);
     panels::red(frame, red, view, theme);
     panels::blue(frame, blue, view, theme);
     panels::green(frame, green, view, theme);
     time_line::draw(frame, time, view, theme);
-    frame.render_widget(events(view, told.height, theme), told);
+    frame.render_widget(events(view, told.height), told);
     frame.render_widget(last_line(view, status, theme), last);
     frame.render_widget(key_line(view, status, theme, area), keys);
 }
@@ -86,14 +86,14 @@ fn spare(height: u16) -> u16 {
 }
 
 /// The latest events, each with its time.
-fn events(view: &View, height: u16, theme: Theme) -> Paragraph<'static> {
+fn events(view: &View, height: u16) -> Paragraph<'static> {
     let room = usize::from(height.saturating_sub(1));
     let latest = view.told.range(view.told.len().saturating_sub(room)..);
     let lines = latest.map(|(at, text)| {
         let at = at.since(view.start.unwrap_or_default()).as_secs_f64();
-        Line::from(vec![Span::styled(format!("{at:>7.2} s  "), theme.quiet()), Span::raw(text.clone())])
+        Line::from(vec![Span::styled(format!("{at:>7.2} s  "), QUIET), Span::raw(text.clone())])
     });
-    let block = Block::new().borders(Borders::TOP).border_style(theme.quiet()).title(" EVENTS ");
+    let block = Block::new().borders(Borders::TOP).border_style(QUIET).title(" EVENTS ");
     Paragraph::new(lines.collect::<Vec<_>>()).block(block)
 }
 
@@ -110,7 +110,7 @@ fn safety(mode: &Mode, width: u16) -> Vec<Line<'static>> {
     textwrap::wrap(&text, width).into_iter().map(|line| Line::from(format!(" {line}"))).collect()
 }
 
-fn title(view: &View, status: &Status, theme: Theme, width: u16) -> Line<'static> {
+fn title(view: &View, status: &Status, width: u16) -> Line<'static> {
     let mode = match &status.mode {
         Mode::Live { others: 0 } => "LIVE".to_owned(),
         Mode::Live { others } => format!("LIVE, the first of {} cases", others + 1),
@@ -120,7 +120,7 @@ fn title(view: &View, status: &Status, theme: Theme, width: u16) -> Line<'static
     let paused = if status.paused { "PAUSED  " } else { "" };
     let right = format!("{paused}{}  {:>5.1} s ", view.phase, view.lasted().as_secs_f64());
     let gap = usize::from(width).saturating_sub(left.chars().count() + right.chars().count());
-    Line::from(format!("{left}{}{right}", " ".repeat(gap))).style(theme.bar())
+    Line::from(format!("{left}{}{right}", " ".repeat(gap))).style(BAR)
 }
 
 /// What was told last, and in the end what came of it.
@@ -163,7 +163,7 @@ fn key_line(view: &View, status: &Status, theme: Theme, area: Rect) -> Line<'sta
         }
     };
     let words = keys.iter().flat_map(|(key, does)| {
-        [Span::styled(format!(" {key} "), theme.key()), Span::styled(format!("{does}  "), theme.quiet())]
+        [Span::styled(format!(" {key} "), KEY), Span::styled(format!("{does}  "), QUIET)]
     });
     Line::from(words.collect::<Vec<_>>())
 }
@@ -246,6 +246,15 @@ mod tests {
             let text = text(&view_at(6.5), &LIVE, size);
             assert!(size.0 < 60 || text.contains("is too small to show all"), "{text}");
         }
+    }
+
+    #[test]
+    fn many_clients_have_a_line_each() {
+        let mut view = view_at(6.5);
+        view.greens.extend(View::new(&fixture::plan()).greens);
+        let text = text(&view, &LIVE, (80, 24));
+        assert!(text.contains("customer   18 of 18"), "{text}");
+        assert_eq!(text.matches("neighbour  ").count(), 4, "{text}");
     }
 
     #[test]

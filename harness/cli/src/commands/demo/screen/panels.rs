@@ -9,7 +9,7 @@ use scandrill_model::{CountedRule, Glimpse, SetFill};
 
 use super::super::view::{Blue, Green, Red, View};
 use super::super::words;
-use super::theme::Theme;
+use super::theme::{LOUD, QUIET, Theme};
 
 /// A probe or a request that got its answer.
 pub const ANSWERED: &str = "●";
@@ -20,7 +20,8 @@ pub const DROPPED: &str = "×";
 pub fn red(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let width = usize::from(area.width.saturating_sub(2));
     let each = view.reds.iter().map(|red| attacker(view, red, width, theme));
-    panel(frame, area, " RED attacks ", theme.red(), apart(each));
+    let short = view.reds.iter().map(|red| attacker_in_short(red, theme));
+    panel(frame, area, " RED attacks ", theme.red(), fitting(area, apart(each), short));
 }
 
 /// The defense.
@@ -37,7 +38,18 @@ pub fn blue(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
 pub fn green(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let width = usize::from(area.width.saturating_sub(2));
     let each = view.greens.iter().map(|green| client(green, width, theme));
-    panel(frame, area, " GREEN is served ", theme.green(), apart(each));
+    let short = view.greens.iter().map(|green| client_in_short(green, theme));
+    panel(frame, area, " GREEN is served ", theme.green(), fitting(area, apart(each), short));
+}
+
+/// All of it where there is room, or several actors in a line each.
+fn fitting(
+    area: Rect,
+    full: Vec<Line<'static>>,
+    short: impl ExactSizeIterator<Item = Line<'static>>,
+) -> Vec<Line<'static>> {
+    let fits = full.len() <= usize::from(area.height.saturating_sub(2));
+    if fits || short.len() < 2 { full } else { short.collect() }
 }
 
 fn panel(frame: &mut Frame<'_>, area: Rect, title: &'static str, style: Style, lines: Vec<Line<'static>>) {
@@ -61,12 +73,12 @@ fn attacker(view: &View, red: &Red, width: usize, theme: Theme) -> Vec<Line<'sta
     let probes = red.probes();
     let answered = probes.iter().filter(|probe| probe.answered).count();
     let mut lines = vec![
-        two(red.name.clone(), red.scanner.clone(), theme.red(), theme),
+        two(red.name.clone(), red.scanner.clone(), theme.red()),
         Line::from(red.source.to_string()),
-        two(red.technique.to_string(), red.ports.to_string(), Style::new(), theme),
+        two(red.technique.to_string(), red.ports.to_string(), Style::new()),
     ];
     if red.began.is_none() {
-        lines.push(Line::from(Span::styled("waits", theme.quiet())));
+        lines.push(Line::from(Span::styled("waits", QUIET)));
         return lines;
     }
     lines.push(Line::from(vec![
@@ -82,6 +94,23 @@ fn attacker(view: &View, red: &Red, width: usize, theme: Theme) -> Vec<Line<'sta
     lines
 }
 
+fn attacker_in_short(red: &Red, theme: Theme) -> Line<'static> {
+    let probes = red.probes();
+    let answered = probes.iter().filter(|probe| probe.answered).count();
+    Line::from(vec![
+        Span::styled(format!("{:<10} ", red.name), theme.red()),
+        Span::styled(format!("{ANSWERED}{answered} "), theme.red()),
+        Span::styled(format!("{DROPPED}{}", probes.len() - answered), theme.blue()),
+    ])
+}
+
+fn client_in_short(green: &Green, theme: Theme) -> Line<'static> {
+    let (served, all) = (green.served(), green.requests.len());
+    let style = if served == all { Style::new() } else { theme.warn() };
+    let name = Span::styled(format!("{:<10} ", green.name), theme.green());
+    Line::from(vec![name, Span::styled(format!("{served} of {all}"), style)])
+}
+
 /// What is known of an attacker's ban.
 fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
     let at =
@@ -90,10 +119,7 @@ fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Some(since) = red.silent_since() {
         let word = if is_banned || red.ban.decided.is_some() { "BANNED at" } else { "silent since" };
-        lines.push(Line::from(Span::styled(
-            format!("{word} {:.1} s", at(since)),
-            theme.blue().patch(theme.loud()),
-        )));
+        lines.push(Line::from(Span::styled(format!("{word} {:.1} s", at(since)), theme.blue().patch(LOUD))));
     }
     if let Some(again) = red.served_again() {
         lines.push(Line::from(Span::styled(format!("let in at {:.1} s", at(again)), theme.warn())));
@@ -104,8 +130,7 @@ fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
 fn client(green: &Green, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let behind = green.behind.iter().map(|red| format!("behind {red} "));
     let about = behind.collect::<String>() + &green.client;
-    let mut lines =
-        vec![two(green.name.clone(), about, theme.green(), theme), Line::from(green.source.to_string())];
+    let mut lines = vec![two(green.name.clone(), about, theme.green()), Line::from(green.source.to_string())];
     let (served, all) = (green.served(), green.requests.len());
     let style = if served == all { Style::new() } else { theme.warn() };
     lines.push(Line::from(Span::styled(format!("served {served} of {all}"), style)));
@@ -120,9 +145,7 @@ fn pain(green: &Green, theme: Theme) -> Option<Line<'static>> {
     let last = green.requests.last()?;
     Some(match &last.failure {
         Some(why) => Line::from(Span::styled(why.clone(), theme.warn())),
-        None => {
-            Line::from(Span::styled(format!("in {:.1} ms", last.took.as_secs_f64() * 1e3), theme.quiet()))
-        }
+        None => Line::from(Span::styled(format!("in {:.1} ms", last.took.as_secs_f64() * 1e3), QUIET)),
     })
 }
 
@@ -141,12 +164,8 @@ fn strip(
 }
 
 /// What stands out, and what explains it.
-fn two(first: String, second: String, style: Style, theme: Theme) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(first, style.patch(theme.loud())),
-        Span::raw(" "),
-        Span::styled(second, theme.quiet()),
-    ])
+fn two(first: String, second: String, style: Style) -> Line<'static> {
+    Line::from(vec![Span::styled(first, style.patch(LOUD)), Span::raw(" "), Span::styled(second, QUIET)])
 }
 
 fn defense(view: &View, blue: &Blue, (width, height): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
@@ -157,7 +176,7 @@ fn defense(view: &View, blue: &Blue, (width, height): (usize, usize), theme: The
         (None, None) if blue.installed.is_empty() => "not in yet",
         (None, None) => "going in",
     };
-    let mut lines = vec![two(blue.host.clone(), state.to_owned(), theme.blue(), theme)];
+    let mut lines = vec![two(blue.host.clone(), state.to_owned(), theme.blue())];
     if blue.glimpse == Glimpse::default() {
         lines.extend(blue.installed.iter().map(|step| cut(&format!("  {step}"), width)));
         return lines;
@@ -174,12 +193,12 @@ fn held(view: &View, glimpse: &Glimpse, (width, room): (usize, usize), theme: Th
     let is_tight = rules.len() + all + 3 > room;
     let sets = sets.iter().filter(|set| !is_tight || set.elements > 0);
     let mut below: Vec<Line<'static>> = sets.flat_map(|set| elements(view, set, theme)).collect();
-    below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue(), theme));
+    below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue()));
     let for_rules = (rules.len() + 1).min(room.saturating_sub(below.len() + 1));
     let for_log = room.saturating_sub(below.len() + for_rules);
     let latest = &log[log.len().saturating_sub(for_log)..];
     below.extend(latest.iter().map(|line| cut(&format!("  {}", words::log_line(line)), width)));
-    table(rules, for_rules, width, theme).into_iter().chain(below).collect()
+    table(rules, for_rules, width).into_iter().chain(below).collect()
 }
 
 /// A set with what is in it; an attacker's address is red.
@@ -188,12 +207,8 @@ fn elements(view: &View, set: &SetFill, theme: Theme) -> Vec<Line<'static>> {
         let address = element.split(' ').next().unwrap_or_default();
         view.reds.iter().any(|red| red.source.to_string() == address)
     };
-    let heading = two(
-        format!("set {}", words::name(&set.name)),
-        format!("{} in it", set.elements),
-        theme.blue(),
-        theme,
-    );
+    let heading =
+        two(format!("set {}", words::name(&set.name)), format!("{} in it", set.elements), theme.blue());
     let rows = set.first.iter().map(|element| {
         let style = if is_red(element) { theme.red() } else { Style::new() };
         Line::from(Span::styled(format!("  {element}"), style))
@@ -202,7 +217,7 @@ fn elements(view: &View, set: &SetFill, theme: Theme) -> Vec<Line<'static>> {
 }
 
 /// Rules with their packets; where there is no room for all, those that count most.
-fn table(rules: &[CountedRule], room: usize, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn table(rules: &[CountedRule], room: usize, width: usize) -> Vec<Line<'static>> {
     let mut by_count: Vec<usize> = (0..rules.len()).collect();
     by_count.sort_by_key(|index| std::cmp::Reverse(rules[*index].packets));
     let mut shown: Vec<usize> = by_count.into_iter().take(room.saturating_sub(1)).collect();
@@ -215,10 +230,10 @@ fn table(rules: &[CountedRule], room: usize, width: usize, theme: Theme) -> Vec<
     let row = |index: usize| {
         let CountedRule { rule, packets, .. } = &rules[index];
         let count = packets.map_or_else(|| "-".to_owned(), |packets| packets.to_string());
-        let style = if *packets > Some(0) { Style::new() } else { theme.quiet() };
+        let style = if *packets > Some(0) { Style::new() } else { QUIET };
         cut(&format!("{count:>7} {}", words::rule(rule)), width).style(style)
     };
-    let heading = Line::from(Span::styled(heading, theme.quiet()));
+    let heading = Line::from(Span::styled(heading, QUIET));
     [heading].into_iter().chain(shown.into_iter().map(row)).collect()
 }
 

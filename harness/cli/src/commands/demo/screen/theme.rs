@@ -2,6 +2,15 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+/// What matters less.
+pub const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
+/// What matters most in its place.
+pub const LOUD: Style = Style::new().add_modifier(Modifier::BOLD);
+/// The first line.
+pub const BAR: Style = Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD));
+/// A key to press.
+pub const KEY: Style = Style::new().add_modifier(Modifier::REVERSED);
+
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
@@ -28,26 +37,6 @@ impl Theme {
     /// What hurts, or is not as it should be.
     pub fn warn(self) -> Style {
         self.of(Color::Yellow).add_modifier(Modifier::BOLD)
-    }
-
-    /// What matters less.
-    pub fn quiet(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    /// What matters most in its place.
-    pub fn loud(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    /// The first line.
-    pub fn bar(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)
-    }
-
-    /// A key to press.
-    pub fn key(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
     }
 
     fn of(self, colour: Color) -> Style {

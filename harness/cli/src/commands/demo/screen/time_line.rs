@@ -11,7 +11,7 @@ use scandrill_model::Stamp;
 
 use super::super::view::{Green, Red, View};
 use super::panels::{ANSWERED, DROPPED};
-use super::theme::Theme;
+use super::theme::{LOUD, QUIET, Theme};
 
 /// Columns of the names.
 const NAMES: usize = 11;
@@ -36,9 +36,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let Some(scale) = Scale::of(view, columns) else { return };
     let reds = view.reds.iter().take(MOST).map(|red| attacker(red, &scale, theme));
     let greens = view.greens.iter().take(MOST).map(|green| client(green, &scale, theme));
-    let rows = reds.chain([defense(view, &scale, theme)]).chain(greens).chain([axis(&scale, theme)]);
+    let rows = reds.chain([defense(view, &scale, theme)]).chain(greens).chain([axis(&scale)]);
     let title = format!(" TIME  {ANSWERED} answered  {DROPPED} not  {BOTH} both  ▼ banned  △ let in again ");
-    let block = Block::new().borders(Borders::TOP).border_style(theme.quiet()).title(title);
+    let block = Block::new().borders(Borders::TOP).border_style(QUIET).title(title);
     frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()).block(block), area);
 }
 
@@ -84,9 +84,9 @@ impl Scale {
 struct Row(Vec<(&'static str, Style)>);
 
 impl Row {
-    fn line(self, name: &str, style: Style, theme: Theme) -> Line<'static> {
+    fn line(self, name: &str, style: Style) -> Line<'static> {
         let name: String = name.chars().take(NAMES - 1).collect();
-        let name = Span::styled(format!(" {name:<width$}", width = NAMES - 1), style.patch(theme.loud()));
+        let name = Span::styled(format!(" {name:<width$}", width = NAMES - 1), style.patch(LOUD));
         let marks = self.0.into_iter().map(|(mark, style)| Span::styled(mark, style));
         Line::from([name].into_iter().chain(marks).collect::<Vec<_>>())
     }
@@ -110,7 +110,7 @@ impl Row {
 
 fn attacker(red: &Red, scale: &Scale, theme: Theme) -> Line<'static> {
     let probes = red.probes().into_iter().map(|probe| (probe.at, probe.answered));
-    scale.row().outcomes(scale, probes, (theme.red(), theme.blue())).line(&red.name, theme.red(), theme)
+    scale.row().outcomes(scale, probes, (theme.red(), theme.blue())).line(&red.name, theme.red())
 }
 
 /// Requests where they began; who got no answer waited until the end of the line.
@@ -120,7 +120,7 @@ fn client(green: &Green, scale: &Scale, theme: Theme) -> Line<'static> {
         fill(&mut row, scale, (request.start, request.start + request.took), ("╌", theme.warn()));
     }
     let requests = green.requests.iter().map(|request| (request.start, request.failure.is_none()));
-    row.outcomes(scale, requests, (theme.green(), theme.warn())).line(&green.name, theme.green(), theme)
+    row.outcomes(scale, requests, (theme.green(), theme.warn())).line(&green.name, theme.green())
 }
 
 /// When the defense was in, and from when to when each attacker was banned.
@@ -135,12 +135,12 @@ fn defense(view: &View, scale: &Scale, theme: Theme) -> Line<'static> {
         let Some(since) = red.silent_since() else { continue };
         let again = red.served_again();
         fill(&mut row, scale, (since, again.unwrap_or(scale.now)), ("━", theme.red()));
-        row.0[scale.column(since)] = ("▼", theme.red().patch(theme.loud()));
+        row.0[scale.column(since)] = ("▼", theme.red().patch(LOUD));
         if let Some(again) = again {
-            row.0[scale.column(again)] = ("△", theme.green().patch(theme.loud()));
+            row.0[scale.column(again)] = ("△", theme.green().patch(LOUD));
         }
     }
-    row.line("defense", theme.blue(), theme)
+    row.line("defense", theme.blue())
 }
 
 fn fill(row: &mut Row, scale: &Scale, (from, until): (Stamp, Stamp), mark: (&'static str, Style)) {
@@ -150,7 +150,7 @@ fn fill(row: &mut Row, scale: &Scale, (from, until): (Stamp, Stamp), mark: (&'st
 }
 
 /// Seconds, as often as there is room for them.
-fn axis(scale: &Scale, theme: Theme) -> Line<'static> {
+fn axis(scale: &Scale) -> Line<'static> {
     let span = scale.span.as_secs().max(1);
     let seconds = usize::try_from(span).unwrap_or(usize::MAX);
     let tick =
@@ -166,5 +166,5 @@ fn axis(scale: &Scale, theme: Theme) -> Line<'static> {
         }
         at += tick;
     }
-    Line::from(Span::styled(text, theme.quiet()))
+    Line::from(Span::styled(text, QUIET))
 }
