@@ -54,9 +54,9 @@ fn live() -> Result<(), Failed> {
     }
     // Both while it went on and at its end.
     let requests = told.iter().filter(|event| matches!(event.what, What::Request { .. })).count();
-    let all = told.iter().find_map(|event| match &event.what {
-        What::Requests { failures, .. } => Some(failures.len()),
-        _ => None,
+    let all = told.iter().find_map(|event| {
+        let What::Requests { failures, .. } = &event.what else { return None };
+        Some(failures.len())
     });
     let at =
         |is_it: fn(&What) -> bool| told.iter().filter(move |event| is_it(&event.what)).map(|event| event.at);
