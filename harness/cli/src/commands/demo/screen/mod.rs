@@ -113,12 +113,16 @@ fn safety(mode: &Mode, width: u16) -> Vec<Line<'static>> {
 fn title(view: &View, status: &Status, width: u16) -> Line<'static> {
     let mode = match &status.mode {
         Mode::Live { others: 0 } => "LIVE".to_owned(),
-        Mode::Live { others } => format!("LIVE, the first of {} cases", others + 1),
+        Mode::Live { others } => format!("LIVE, first of {} cases", others + 1),
         Mode::Replay { speed, .. } => format!("REPLAY x{speed}"),
     };
     let left = format!(" scandrill demo  {}  {mode}", view.case);
     let paused = if status.paused { "PAUSED  " } else { "" };
-    let right = format!("{paused}{}  {:>5.1} s ", view.phase, view.lasted().as_secs_f64());
+    let seconds = format!("  {:>5.1} s ", view.lasted().as_secs_f64());
+    // A long name leaves no room for what the case is doing.
+    let room = usize::from(width).saturating_sub(left.chars().count() + paused.len() + seconds.len() + 1);
+    let phase = if view.phase.len() <= room { view.phase } else { "" };
+    let right = format!("{paused}{phase}{seconds}");
     let gap = usize::from(width).saturating_sub(left.chars().count() + right.chars().count());
     Line::from(format!("{left}{}{right}", " ".repeat(gap))).style(BAR)
 }
@@ -259,7 +263,7 @@ mod tests {
     #[test]
     fn other_cases_of_a_scenario_are_told() {
         let status = Status { mode: Mode::Live { others: 3 }, ..LIVE };
-        assert!(text(&view_at(1.0), &status, (80, 24)).contains("the first of 4 cases"));
+        assert!(text(&view_at(1.0), &status, (80, 24)).contains("LIVE, first of 4 cases"));
     }
 
     #[test]

@@ -31,7 +31,11 @@ pub fn blue(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let (width, height) = (area.width.saturating_sub(2), area.height.saturating_sub(2));
     let height = usize::from(height) / hosts.len().max(1);
     let each = hosts.iter().map(|blue| defense(view, blue, (usize::from(width), height), theme));
-    panel(frame, area, " BLUE defends ", theme.blue(), each.flatten().collect());
+    let mut lines: Vec<Line<'static>> = each.flatten().collect();
+    if hosts.is_empty() {
+        lines.push(Line::from(Span::styled("no defense", QUIET)));
+    }
+    panel(frame, area, " BLUE defends ", theme.blue(), lines);
 }
 
 /// Clients.
@@ -88,7 +92,7 @@ fn attacker(view: &View, red: &Red, width: usize, theme: Theme) -> Vec<Line<'sta
     ]));
     lines.extend(strip(probes.iter().map(|probe| probe.answered), width, (theme.red(), theme.blue())));
     for (state, ports) in red.learnt() {
-        lines.push(Line::from(format!("{state:<9} {ports}")));
+        lines.push(cut(&format!("{state:<9} {ports}"), width));
     }
     lines.extend(ban(view, red, theme));
     lines
@@ -192,7 +196,7 @@ fn held(view: &View, glimpse: &Glimpse, (width, room): (usize, usize), theme: Th
     let all: usize = sets.iter().map(|set| 1 + set.first.len()).sum();
     let is_tight = rules.len() + all + 3 > room;
     let sets = sets.iter().filter(|set| !is_tight || set.elements > 0);
-    let mut below: Vec<Line<'static>> = sets.flat_map(|set| elements(view, set, theme)).collect();
+    let mut below: Vec<Line<'static>> = sets.flat_map(|set| elements(view, set, is_tight, theme)).collect();
     below.push(two("kernel log".to_owned(), format!("{log_lines} lines"), theme.blue()));
     let for_rules = (rules.len() + 1).min(room.saturating_sub(below.len() + 1));
     let for_log = room.saturating_sub(below.len() + for_rules);
@@ -201,15 +205,18 @@ fn held(view: &View, glimpse: &Glimpse, (width, room): (usize, usize), theme: Th
     table(rules, for_rules, width).into_iter().chain(below).collect()
 }
 
-/// A set with what is in it; an attacker's address is red.
-fn elements(view: &View, set: &SetFill, theme: Theme) -> Vec<Line<'static>> {
+/// A set with what is in it; an attacker's address is red. Where there is little room, one element stands for all.
+fn elements(view: &View, set: &SetFill, is_tight: bool, theme: Theme) -> Vec<Line<'static>> {
     let is_red = |element: &str| {
         let address = element.split(' ').next().unwrap_or_default();
         view.reds.iter().any(|red| red.source.to_string() == address)
     };
     let heading =
         two(format!("set {}", words::name(&set.name)), format!("{} in it", set.elements), theme.blue());
-    let rows = set.first.iter().map(|element| {
+    let most = if is_tight { 1 } else { set.first.len() };
+    let mut told: Vec<&String> = set.first.iter().collect();
+    told.sort_by_key(|element| !is_red(element));
+    let rows = told.into_iter().take(most).map(|element| {
         let style = if is_red(element) { theme.red() } else { Style::new() };
         Line::from(Span::styled(format!("  {element}"), style))
     });
