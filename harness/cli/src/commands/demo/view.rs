@@ -369,6 +369,7 @@ fn phase(what: &What) -> Option<&'static str> {
         | What::Captured { .. }
         | What::Lost { .. }
         | What::Followed { .. }
+        | What::Matched { .. }
         | What::Unmet { .. }
         | What::Note { .. }
         | What::Problem { .. } => return None,
@@ -408,6 +409,7 @@ fn in_words(what: &What) -> Option<String> {
         What::Problem { operation, error } => format!("{operation}: {error}"),
         What::Removed => "defense taken off".to_owned(),
         What::Ended => "lab gone".to_owned(),
-        What::Counted { .. } | What::Lost { .. } | What::Followed { .. } | What::Note { .. } => return None,
+        What::Followed { cause } => format!("{}: {}", cause.packet, cause.fate),
+        What::Counted { .. } | What::Lost { .. } | What::Matched { .. } | What::Note { .. } => return None,
     })
 }
