@@ -30,7 +30,7 @@ expect.rest = "filtered"
 
 [[operator]]
 after = ["red"]
-run = "nft list ruleset | grep -c scandrill; true"
+run = "nft list ruleset | { grep -c scandrill || true; }"
 expect.value = 0
 "#;
 

@@ -17,7 +17,7 @@ pub(super) fn told(client: &Collateral, in_its_words: impl Fn(&scandrill_model::
     if let Some(by) = &client.banned {
         text += ": banned, ";
         text += &by.evidence;
-        text.extend(by.rule.as_ref().map(|rule| format!(", by {}", in_its_words(rule))));
+        text.extend(by.rule.as_ref().map(|rule| format!("; dropped by {}", in_its_words(rule))));
     }
     text
 }
