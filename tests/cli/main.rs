@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod binary;
+mod busy;
 mod check;
 mod demo;
 mod explain;

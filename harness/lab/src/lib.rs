@@ -26,6 +26,7 @@ mod install;
 mod knock;
 mod lab;
 mod links;
+mod listening;
 mod loader;
 mod loss;
 mod nudge;
@@ -34,6 +35,7 @@ mod owned;
 mod packet_socket;
 mod pcapng;
 mod process;
+mod punctual;
 mod reboot;
 mod ring;
 mod script;
@@ -70,6 +72,7 @@ pub use pcapng::write_pcapng;
 pub use process::{
     Inside, Lifeline, Terminal, Worker, WorkerExit, WorkerOptions, backend_program, choose_backend, dispatch,
 };
+pub use punctual::{Lateness, Punctuality};
 pub use service::{SCTP_LIBRARY, Services, has_sctp, start_services};
 pub use snapshot::{Snapshot, check_rules, snapshot};
 pub use standin::LoggingRule;

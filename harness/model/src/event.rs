@@ -269,6 +269,15 @@ pub enum What {
         /// Packets that left it and were lost, on purpose; they are in no capture.
         packets: u64,
     },
+    /// How punctual the machine was while the actors acted: a thread was to wake every five milliseconds.
+    Punctual {
+        /// How late it woke at most.
+        late_us: u64,
+        /// When that should have been.
+        due: Stamp,
+        /// How many times it woke.
+        ticks: u64,
+    },
     /// Packets were followed through the rules, all by one way.
     Followed {
         /// What became of them.

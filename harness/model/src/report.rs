@@ -105,6 +105,9 @@ pub struct CaseReport {
     /// Every kernel parameter that was set, by host and name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, BTreeMap<String, String>>,
+    /// How late the machine woke a thread at most, in microseconds; `None` where no time is bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_us: Option<u64>,
     /// Captures that were kept.
     pub captures: Vec<String>,
     /// The command that repeats this case.

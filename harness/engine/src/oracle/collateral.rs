@@ -8,6 +8,7 @@ use scandrill_model::{
 use strum::IntoEnumIterator;
 
 use super::observations::{Observations, RequestsSeen};
+use super::timely::timely;
 use super::why;
 use crate::plan::{GreenPlan, Plan};
 
@@ -130,7 +131,7 @@ pub fn compare(
     });
     let banned = expect.banned.map(|banned| of_ban(banned, ban(requests, seen)));
     let witness = format!("client: last request over {}", seen.when(requests.at));
-    phases.chain(again).chain(banned).map(|compared| compared.finding(name, &witness)).collect()
+    phases.chain(again).chain(banned).map(|compared| compared.finding(name, &witness, seen)).collect()
 }
 
 /// One expectation of a client beside what was seen.
@@ -139,18 +140,21 @@ struct Compared {
     expected: String,
     observed: String,
     verdict: Verdict,
+    /// Whether a time is bounded.
+    is_timed: bool,
 }
 
 impl Compared {
     fn new(subject: impl Into<String>, expected: String, observed: String, met: bool) -> Self {
         let verdict = if met { Verdict::Pass } else { Verdict::Fail };
-        Self { subject: subject.into(), expected, observed, verdict }
+        Self { subject: subject.into(), expected, observed, verdict, is_timed: false }
     }
 
-    fn finding(self, actor: &str, witness: &str) -> Finding {
-        let Self { subject, expected, observed, verdict } = self;
+    fn finding(self, actor: &str, witness: &str, seen: &Observations) -> Finding {
+        let Self { subject, expected, observed, verdict, is_timed } = self;
         let (actor, witnesses) = (actor.to_owned(), vec![witness.to_owned()]);
-        Finding { actor, subject, expected, observed, verdict, witnesses }
+        let finding = Finding { actor, subject, expected, observed, verdict, witnesses };
+        if is_timed { timely(finding, seen) } else { finding }
     }
 }
 
@@ -163,7 +167,10 @@ fn of_phase(phase: Phase, expect: &PhaseExpectation, service: Option<&Service>) 
     let subject = format!("requests {phase} the attack");
     let Some(service) = service else {
         let (expected, observed) = ("requests made".to_owned(), "none was made then".to_owned());
-        return vec![Compared { subject, expected, observed, verdict: Verdict::Error }];
+        return vec![Compared {
+            verdict: Verdict::Error,
+            ..Compared::new(subject, expected, observed, false)
+        }];
     };
     let share = ratio(service.served, service.requests);
     let why = service.failures.first().map(|why| format!(": {why}")).unwrap_or_default();
@@ -173,14 +180,16 @@ fn of_phase(phase: Phase, expect: &PhaseExpectation, service: Option<&Service>) 
     let checks = [
         expect.success_min.map(|min| (percent("at least", min), served.clone(), share >= min)),
         expect.success_max.map(|max| (percent("at most", max), served, share <= max)),
-        expect.latency_p99_max.map(|max| {
-            let observed = p99_ms.map_or_else(|| "none was served".to_owned(), |ms| format!("{ms} ms"));
-            (format!("99 % within {} ms", max.0), observed, p99_ms.is_some_and(|ms| ms <= max.0))
-        }),
         expect.retransmissions_max.map(|max| (at_most(max), format!("{again} sent again"), again <= max)),
     ];
     let compared = |(expected, observed, met)| Compared::new(subject.clone(), expected, observed, met);
-    checks.into_iter().flatten().map(compared).collect()
+    let timed = expect.latency_p99_max.map(|max| {
+        let observed = p99_ms.map_or_else(|| "none was served".to_owned(), |ms| format!("{ms} ms"));
+        let met = p99_ms.is_some_and(|ms| ms <= max.0);
+        let expected = format!("99 % within {} ms", max.0);
+        Compared { is_timed: true, ..Compared::new(subject.clone(), expected, observed, met) }
+    });
+    checks.into_iter().flatten().map(compared).chain(timed).collect()
 }
 
 fn percent(bound: &str, share: f64) -> String {
@@ -197,9 +206,7 @@ fn of_ban(expected: bool, seen: Ban) -> Compared {
     match seen {
         Ban::Banned(evidence) => Compared::new("ban", words, format!("banned: {evidence}"), expected),
         Ban::NotBanned(evidence) => Compared::new("ban", words, evidence, !expected),
-        Ban::Unclear(why) => {
-            Compared { subject: "ban".to_owned(), expected: words, observed: why, verdict: Verdict::Error }
-        }
+        Ban::Unclear(why) => Compared { verdict: Verdict::Error, ..Compared::new("ban", words, why, false) },
     }
 }
 

@@ -10,6 +10,7 @@ use scandrill_model::{
 
 use super::observations::{Observations, RequestsSeen};
 use super::time_line;
+use super::timely::timely;
 use super::view::{ScanView, shortened};
 
 /// Compares everything that is expected of one scan.
@@ -50,7 +51,8 @@ fn took(view: &ScanView<'_>, bound: TimeBound) -> Finding {
     let took = view.seen.scans.get(view.actor).map(|scan| scan.took).unwrap_or_default();
     let verdict = if bound.contains(took) { Verdict::Pass } else { Verdict::Fail };
     let observed = format!("{}: {} ports took {} ms", view.technique, view.ports.len(), took.0);
-    view.finding(format!("{}, time", view.technique), bound.to_string(), observed, verdict)
+    let finding = view.finding(format!("{}, time", view.technique), bound.to_string(), observed, verdict);
+    timely(finding, view.seen)
 }
 
 /// Ports that read as nothing that is expected of them, each with what is.
@@ -350,7 +352,8 @@ fn ban_enforced(view: &ScanView<'_>, within: Millis) -> Finding {
     let took = Millis::from(enforced_after(view));
     let verdict = if took <= within { Verdict::Pass } else { Verdict::Fail };
     let observed = format!("the last answered probe came {} ms after the first probe", took.0);
-    view.finding("enforcement of the ban".to_owned(), format!("within {} ms", within.0), observed, verdict)
+    let subject = "enforcement of the ban".to_owned();
+    timely(view.finding(subject, format!("within {} ms", within.0), observed, verdict), view.seen)
 }
 
 /// From the first probe to the last answered one.
@@ -427,14 +430,15 @@ fn latency(actor: &str, requests: &RequestsSeen, max: Millis, seen: &Observation
         }
         _ => ("no request was served".to_owned(), Verdict::Error),
     };
-    Finding {
+    let finding = Finding {
         actor: actor.to_owned(),
         subject: "latency".to_owned(),
         expected: format!("at most {} ms", max.0),
         observed,
         verdict,
         witnesses: vec![format!("client: last request over {}", seen.when(requests.at))],
-    }
+    };
+    timely(finding, seen)
 }
 
 /// `1.234 ms`.

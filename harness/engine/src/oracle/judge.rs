@@ -78,6 +78,7 @@ pub fn judge(plan: &Plan, events: Vec<Event>) -> Judgement {
         causes,
         rules: why::texts(plan, &seen),
         sysctls: plan.sysctls(),
+        late_us: seen.late.and_then(|(_, late)| u64::try_from(late.as_micros()).ok()),
         captures: Vec::new(),
         repeat: String::new(),
         events,

@@ -12,6 +12,7 @@ pub mod observations;
 mod operator;
 pub mod repeats;
 pub mod time_line;
+mod timely;
 mod view;
 mod why;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use scandrill_model::{
     BanCheck, Cause, CellFacts, ClientLook, Event, Mark, Millis, Moment, Need, PortSet, PortState, Reason,
@@ -153,6 +154,8 @@ pub struct Observations {
     pub bans: BTreeMap<String, Vec<(Stamp, BanCheck)>>,
     /// Points of sources' time lines, as they were told.
     pub marks: Vec<(IpAddr, Mark)>,
+    /// When the machine was least punctual, and how late it woke a thread then; of cases that bound times.
+    pub late: Option<(Stamp, Duration)>,
     /// The ways that packets went, in the order in which they were told.
     pub causes: Vec<Cause>,
     /// What rules matched, by host and its text.
@@ -238,6 +241,7 @@ impl Observations {
             What::BanChecked { actor, check } => {
                 self.bans.entry(actor.clone()).or_default().push((event.at, check.clone()));
             }
+            What::Punctual { late_us, due, .. } => self.late = Some((*due, Duration::from_micros(*late_us))),
             What::Followed { cause } => self.causes.push((**cause).clone()),
             What::Matched { host, text, rules } => {
                 self.matched.insert((host.clone(), *text), rules.clone());

@@ -2,11 +2,13 @@
 //! scenario says of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use scandrill_model::{
     BanExpectation, CaseReport, Distribution, Finding, Milestone, RepeatsExpectation, TimeLine, Verdict,
 };
 
+use super::timely::judged;
 use crate::plan::Plan;
 
 /// A repeat with its report.
@@ -41,11 +43,19 @@ fn of_actor(case: &str, actor: &str, expect: &BanExpectation, repeats: &[Repeat<
                 findings: Vec::new(),
             };
             if all {
-                spread.findings = findings(&spread, quantity, expect);
+                let late = if quantity.unit == "us" { latest(repeats) } else { Duration::ZERO };
+                let found = findings(&spread, quantity, expect).into_iter();
+                spread.findings = found.map(|finding| judged(finding, late)).collect();
             }
             (!spread.values.is_empty()).then_some(spread)
         })
         .collect()
+}
+
+/// How late the machine woke a thread at most in any of them.
+fn latest(repeats: &[Repeat<'_>]) -> Duration {
+    let late = repeats.iter().filter_map(|(_, report)| report.late_us).max();
+    Duration::from_micros(late.unwrap_or_default())
 }
 
 /// Something that is measured of a time line.

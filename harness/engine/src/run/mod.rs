@@ -14,7 +14,9 @@ mod watch;
 
 use std::os::fd::OwnedFd;
 
-use scandrill_lab::{Forwarding, Host, Inside, Installed, Lab, Loss, Lost, VerdictSource, clock};
+use scandrill_lab::{
+    Forwarding, Host, Inside, Installed, Lab, Lateness, Loss, Lost, Punctuality, VerdictSource, clock,
+};
 use scandrill_model::{Moment, ScanResult, Technique, What};
 use serde::{Deserialize, Serialize};
 
@@ -219,6 +221,7 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     let losses = Loss::start_all(lab, &plan.lab).await.trouble("making the link lose packets")?;
     let followed = follow::start(plan, lab).await?;
     let counting = Counting::start(plan, lab).await?;
+    let punctual = punctual(plan).await?;
     let mut deciding = decide::listen(plan, lab).await?;
     let mut glimpses = Glimpses::new(plan, lab, log);
     let acted = telling(plan, actor::act(stage), async || {
@@ -227,6 +230,7 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     })
     .await;
     let counted = counting.tell(log).await;
+    let punctual = tell_lateness(punctual, log).await;
     let decided = decide::tell(deciding, log).await;
     let lost = Loss::stop_all(losses).await.trouble("making the link whole again")?;
     for Lost { host, lost, .. } in lost {
@@ -235,10 +239,27 @@ async fn attack<'a>(stage: &'a Stage<'a>, blue: &[Blue<'_>]) -> Result<Vec<Deed<
     let deeds = acted?;
     follow::tell(followed, plan, &deeds, log).await?;
     counted?;
+    punctual?;
     decided?;
     canary(plan, lab, log, Moment::After).await?;
     Blue::read_all_back_after(blue, lab, log, &deeds).await?;
     Ok(deeds)
+}
+
+/// Watches how punctual the machine is, where times are bounded.
+async fn punctual(plan: &Plan) -> Result<Option<Punctuality>, Trouble> {
+    if !plan.exclusive {
+        return Ok(None);
+    }
+    Punctuality::start().await.map(Some).trouble("watching the clock")
+}
+
+async fn tell_lateness(watching: Option<Punctuality>, log: &Log) -> Result<(), Trouble> {
+    let Some(watching) = watching else { return Ok(()) };
+    let Lateness { longest, at: due, ticks } = watching.stop().await.trouble("watching the clock")?;
+    let late_us = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+    log.emit(What::Punctual { late_us, due, ticks });
+    Ok(())
 }
 
 async fn forget_neighbours(plan: &Plan, lab: &Lab) -> Result<(), Trouble> {

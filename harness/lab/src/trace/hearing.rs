@@ -1,21 +1,18 @@
 //! The ear on a host: a thread that takes down what the kernel tells of packets that are followed, as it comes.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::pipe2;
 use scandrill_model::Stamp;
-use tokio::sync::oneshot;
 
 use super::selector::{FIRST, TABLE};
 use crate::clock;
 use crate::error::{During, LabError};
 use crate::host::Host;
+use crate::listening::{Listening, Told};
 use crate::sysctl;
 use crate::watch::{Carried, NflogReader, Step, TraceReader, logged};
 
@@ -73,45 +70,20 @@ impl Heard {
 
 /// Hears on until it is stopped.
 #[derive(Debug)]
-pub(super) struct Ear {
-    host: String,
-    /// Dropping it ends the thread.
-    running: OwnedFd,
-    ending: oneshot::Receiver<Result<Heard, LabError>>,
-}
+pub(super) struct Ear(Listening<Heard>);
 
 impl Ear {
     /// Hears from its return on; `legacy` are the numbers (`NFPROTO_*`) of the families whose iptables-legacy is heard, too.
     pub(super) async fn open(host: &Host, legacy: Vec<u8>) -> Result<Self, LabError> {
-        let name = host.name().to_owned();
         let namespace = host.namespace();
-        let (told, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a listener's pipe".to_owned())?;
-        let (tell_ready, ready) = oneshot::channel();
-        let (tell, ending) = oneshot::channel();
-        let life = move || {
-            let (listener, readiness) = match Listener::open(&namespace, &legacy) {
-                Ok(listener) => (Some(listener), Ok(())),
-                Err(error) => (None, Err(error)),
-            };
-            // Who has gone does not listen any more.
-            drop(tell_ready.send(readiness));
-            drop(listener.map(|listener| tell.send(listener.listen_until(&told))));
-        };
-        let thread = std::thread::Builder::new().name(format!("trace-{name}")).spawn(life);
-        thread.during(|| "start a listener's thread".to_owned())?;
-        ready.await.map_err(|_| lost(&name))??;
-        Ok(Self { host: name, running, ending })
+        let open = move || Listener::open(&namespace, &legacy);
+        Listening::begin("traces", open, Listener::listen_until).await.map(Self)
     }
 
     /// Ends it, after all that was told until now.
     pub(super) async fn stop(self) -> Result<Heard, LabError> {
-        drop(self.running);
-        self.ending.await.map_err(|_| lost(&self.host))?
+        self.0.stop().await
     }
-}
-
-fn lost(host: &str) -> LabError {
-    LabError::TaskLost { host: host.to_owned(), what: "the listener for traces".to_owned() }
 }
 
 struct Listener {
@@ -133,7 +105,7 @@ impl Listener {
         Ok(Self { steps, legacy, heard: Heard::default() })
     }
 
-    fn listen_until(mut self, told: &OwnedFd) -> Result<Heard, LabError> {
+    fn listen_until(mut self, told: &Told) -> Result<Heard, LabError> {
         let mut stopping = false;
         loop {
             // What came before the word to stop is still read.
@@ -141,20 +113,10 @@ impl Listener {
             if stopping {
                 return Ok(self.heard);
             }
-            stopping = self.wait(told)?;
+            let sockets = std::iter::once(self.steps.descriptor());
+            let sockets = sockets.chain(self.legacy.iter().map(NflogReader::descriptor));
+            stopping = told.wait(sockets, PollTimeout::NONE).during(|| "wait for traces".to_owned())?;
         }
-    }
-
-    /// Waits for something to read; whether it is the word to stop.
-    fn wait(&self, told: &OwnedFd) -> Result<bool, LabError> {
-        let own = [told.as_fd(), self.steps.descriptor()];
-        let all = own.into_iter().chain(self.legacy.iter().map(NflogReader::descriptor));
-        let mut ends: Vec<PollFd<'_>> = all.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
-        match poll(&mut ends, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).during(|| "wait for traces".to_owned()),
-        }
-        Ok(ends[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
     fn take(&mut self) -> Result<(), LabError> {

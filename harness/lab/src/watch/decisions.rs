@@ -4,22 +4,19 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::pipe2;
 use scandrill_model::{Clock, Mark, Milestone, Stamp, Witness};
-use tokio::sync::oneshot;
 
 use super::daemon_logs::DaemonLogs;
 use super::nft_events::NftEvents;
 use crate::clock;
 use crate::error::{During, LabError};
 use crate::host::Host;
+use crate::listening::{Listening, Told};
 use crate::standin::{Called, calls, calls_between};
 
 /// More decisions than these about one lab tell nothing new.
@@ -37,9 +34,7 @@ pub struct Decisions {
     called: u64,
     /// What the thread has heard and nobody has taken.
     heard: Heard,
-    /// Dropping it ends the thread.
-    running: OwnedFd,
-    ending: oneshot::Receiver<Result<(), LabError>>,
+    listening: Listening<()>,
 }
 
 /// What a thread hears and another takes.
@@ -50,24 +45,11 @@ impl Decisions {
     /// that they share.
     pub async fn start(hosts: &[&Host], addresses: BTreeSet<IpAddr>) -> Result<Self, LabError> {
         let namespaces: Vec<_> = hosts.iter().map(|host| host.namespace()).collect();
-        let (told, running) = pipe2(OFlag::O_CLOEXEC).during(|| "make a listener's pipe".to_owned())?;
-        let (tell_ready, ready) = oneshot::channel();
-        let (tell, ending) = oneshot::channel();
         let (about, heard) = (addresses.clone(), Heard::default());
         let hearing = Arc::clone(&heard);
-        let life = move || {
-            let (listener, readiness) = match Listener::open(&namespaces, about, hearing) {
-                Ok(listener) => (Some(listener), Ok(())),
-                Err(error) => (None, Err(error)),
-            };
-            // Who has gone does not listen any more.
-            drop(tell_ready.send(readiness));
-            drop(listener.map(|listener| tell.send(listener.listen_until(&told))));
-        };
-        let thread = std::thread::Builder::new().name("decisions".to_owned()).spawn(life);
-        thread.during(|| "start a listener's thread".to_owned())?;
-        ready.await.map_err(|_| lost())??;
-        Ok(Self { addresses, called: calls(), heard, running, ending })
+        let open = move || Listener::open(&namespaces, about, hearing);
+        let listening = Listening::begin("decisions", open, Listener::listen_until).await?;
+        Ok(Self { addresses, called: calls(), heard, listening })
     }
 
     /// Takes what has been heard so far, in order of time.
@@ -78,8 +60,7 @@ impl Decisions {
 
     /// Ends it; what was heard and not taken before, in order of time.
     pub async fn stop(self) -> Result<Vec<Decided>, LabError> {
-        drop(self.running);
-        self.ending.await.map_err(|_| lost())??;
+        self.listening.stop().await?;
         Ok(taken(&self.heard, &self.addresses, calls_between(self.called, calls())))
     }
 }
@@ -95,10 +76,6 @@ fn taken(heard: &Heard, addresses: &BTreeSet<IpAddr>, called: Vec<Called>) -> Ve
     heard.sort_by_key(|(_, mark)| mark.at);
     heard.truncate(MOST);
     heard
-}
-
-fn lost() -> LabError {
-    LabError::TaskLost { host: "all".to_owned(), what: "the listener for decisions".to_owned() }
 }
 
 fn decision(at: Stamp, witness: Witness, detail: String) -> Mark {
@@ -133,7 +110,7 @@ impl Listener {
         })
     }
 
-    fn listen_until(mut self, told: &OwnedFd) -> Result<(), LabError> {
+    fn listen_until(mut self, told: &Told) -> Result<(), LabError> {
         let mut stopping = false;
         loop {
             // What came before the word to stop is still read.
@@ -141,20 +118,10 @@ impl Listener {
             if stopping {
                 return Ok(());
             }
-            stopping = self.wait(told)?;
+            let events = self.events.iter().map(NftEvents::descriptor);
+            let all = std::iter::once(self.logs.descriptor()).chain(events);
+            stopping = told.wait(all, PollTimeout::NONE).during(|| "wait for decisions".to_owned())?;
         }
-    }
-
-    /// Waits for something to read; whether it is the word to stop.
-    fn wait(&self, told: &OwnedFd) -> Result<bool, LabError> {
-        let own = [told.as_fd(), self.logs.descriptor()];
-        let all = own.into_iter().chain(self.events.iter().map(NftEvents::descriptor));
-        let mut ends: Vec<PollFd<'_>> = all.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
-        match poll(&mut ends, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).during(|| "wait for decisions".to_owned()),
-        }
-        Ok(ends[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
     fn take(&mut self) -> Result<(), LabError> {

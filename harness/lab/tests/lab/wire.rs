@@ -11,6 +11,7 @@ use scandrill_lab::{
 use scandrill_model::{LabPlan, Unreachable};
 
 use crate::inside::{Done, Job, PATIENCE, within};
+use crate::klog::bash;
 use crate::plans;
 
 pub const JOBS: &[(&str, Job)] = &[
@@ -19,6 +20,7 @@ pub const JOBS: &[(&str, Job)] = &[
     ("a_packet_socket_of_ports_receives_its_own_replies", |_| within(own_ports())),
     ("a_packet_socket_carries_arp_and_neighbour_discovery", |_| within(neighbours())),
     ("a_packet_that_is_not_sent_is_counted_with_those_behind_it", |_| within(unsent())),
+    ("a_capture_keeps_the_first_128_bytes_of_a_packet_and_knows_its_length", |_| within(cut_short())),
     ("a_capture_of_nothing_is_an_error", |_| within(no_interface())),
 ];
 
@@ -92,6 +94,18 @@ async fn every_packet() -> Done {
         assert_eq!(count(&seen_here.packets, is_reply), all, "replies at {}", seen_here.host);
         assert_in_order(&seen_here);
     }
+    Ok(lab.remove().await?)
+}
+
+async fn cut_short() -> Done {
+    let lab = Lab::build(&plans::pair()).await?;
+    let (target, red) = (lab.host("target")?, lab.host("red")?);
+    let capture = Capture::start(target, "eth0", 16).await?;
+    bash(red, &format!("head -c 1000 /dev/zero > /dev/udp/{}/9", plans::TARGET[0])).await?;
+    let captured = capture.stop().await?;
+    let long = captured.packets.iter().filter(|packet| packet.length > 1000);
+    let kept: Vec<_> = long.map(|packet| (packet.length, packet.bytes.len())).collect();
+    assert_eq!(kept, [(1042, 128)], "Ethernet, IPv4, UDP and 1000 bytes");
     Ok(lab.remove().await?)
 }
 

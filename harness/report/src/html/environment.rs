@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use scandrill_model::RunReport;
 
+use super::micros;
+
 /// The section.
 pub fn section(report: &RunReport) -> Markup {
     let environment = &report.environment;
@@ -16,6 +18,10 @@ pub fn section(report: &RunReport) -> Markup {
                 dt { "kernel" } dd { (environment.kernel) }
                 dt { "started by" } dd { (if environment.root { "root" } else { "an ordinary user" }) }
                 dt { "seed" } dd { (report.seed) }
+                @if let Some(late) = report.cases.iter().filter_map(|case| case.late_us).max() {
+                    dt { "punctuality" }
+                    dd { "where times were bounded, threads woke at most " (micros(late)) " late" }
+                }
                 @for (program, version) in &environment.tools { dt { (program) } dd { (version) } }
             }
             (sysctls(report))

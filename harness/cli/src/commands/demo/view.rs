@@ -370,6 +370,7 @@ fn phase(what: &What) -> Option<&'static str> {
         | What::Lost { .. }
         | What::Followed { .. }
         | What::Matched { .. }
+        | What::Punctual { .. }
         | What::Unmet { .. }
         | What::Note { .. }
         | What::Problem { .. } => return None,
@@ -410,6 +411,10 @@ fn in_words(what: &What) -> Option<String> {
         What::Removed => "defense taken off".to_owned(),
         What::Ended => "lab gone".to_owned(),
         What::Followed { cause } => format!("{}: {}", cause.packet, cause.fate),
-        What::Counted { .. } | What::Lost { .. } | What::Matched { .. } | What::Note { .. } => return None,
+        What::Counted { .. }
+        | What::Lost { .. }
+        | What::Matched { .. }
+        | What::Punctual { .. }
+        | What::Note { .. } => return None,
     })
 }
