@@ -1,12 +1,14 @@
 //! The lab's captures beside tcpdump, which reads the same packets in the same lab by a socket of its own.
 
+use std::collections::BTreeMap;
+
 use scandrill_model::{CaseReport, Milestone, Stamp, Verdict, What};
 
 use crate::{Outcome, median, planned, ran};
 
 const ROUNDS: u64 = 20;
-/// The packet at which the yardstick's ban lands, counted from 1.
-const LANDS_AT: usize = 100;
+/// The port whose first probe is the first to be dropped: the scan asks from 1001 on, and 99 packets pass.
+const LANDS_AT: u16 = 1100;
 /// What is promised of time stamps, and of a ban's time, in microseconds.
 const STAMPS_MAX: f64 = 50.0;
 const BAN_MAX: f64 = 1_000.0;
@@ -20,10 +22,15 @@ pub fn measure() -> Outcome<String> {
                 format!("the yardstick did not pass: {:#?} {:?}", report.findings, report.problems).into()
             );
         }
-        let dumped = dumped(&report)?;
-        stamps.extend(arrivals(&report).into_iter().zip(&dumped).map(|(own, other)| apart(own, *other)));
-        let first_dropped = dumped.get(LANDS_AT - 1).ok_or("tcpdump saw too few packets")?;
-        bans.push(apart(landed(&report)?, *first_dropped));
+        let (dumped, captured) = (dumped(&report)?, captured(&report));
+        for (port, own) in &captured {
+            // tcpdump begins a little after it says so: of ports that it missed nothing is compared.
+            let other = dumped.get(port).filter(|other| other.len() == own.len());
+            let pairs = own.iter().zip(other.into_iter().flatten());
+            stamps.extend(pairs.map(|(own, other)| apart(*own, *other)));
+        }
+        let first_dropped = dumped.get(&LANDS_AT).and_then(|stamps| stamps.first());
+        bans.push(apart(landed(&report)?, *first_dropped.ok_or("tcpdump missed the ban")?));
     }
     let packets = stamps.len();
     let ((stamp, worst_stamp), (ban, worst_ban)) = (median(stamps), median(bans));
@@ -37,30 +44,34 @@ pub fn measure() -> Outcome<String> {
     Ok(told)
 }
 
-/// When tcpdump saw each packet.
-fn dumped(report: &CaseReport) -> Outcome<Vec<Stamp>> {
+/// When each port's probes passed, in their order.
+type Passed = BTreeMap<u16, Vec<Stamp>>;
+
+/// As tcpdump saw them.
+fn dumped(report: &CaseReport) -> Outcome<Passed> {
     let output = report.events.iter().find_map(|event| match &event.what {
         What::Ran { output, left_out: 0, .. } => Some(output),
         _ => None,
     });
-    let lines = output.ok_or("tcpdump said nothing, or too much")?.lines();
-    let stamps = lines.filter(|line| line.contains(" IP 198.18.2.10.")).map(|line| {
-        let (seconds, rest) = line.split_once('.').ok_or("a line without a time")?;
-        let nanoseconds: String = rest.chars().take(9).collect();
-        Ok(Stamp(seconds.parse::<u64>()? * 1_000_000_000 + nanoseconds.parse::<u64>()?))
-    });
-    stamps.collect()
+    let mut passed = Passed::new();
+    for line in output.ok_or("tcpdump said nothing, or too much")?.lines() {
+        let Some((time, packet)) = line.split_once(" IP 198.18.2.10.") else { continue };
+        let (seconds, nanoseconds) = time.split_once('.').ok_or("a line without a time")?;
+        let target =
+            packet.split(' ').nth(2).and_then(|target| target.trim_end_matches(':').rsplit('.').next());
+        let at = Stamp(seconds.parse::<u64>()? * 1_000_000_000 + nanoseconds.parse::<u64>()?);
+        passed.entry(target.ok_or("a line without a port")?.parse()?).or_default().push(at);
+    }
+    Ok(passed)
 }
 
-/// When the captures saw each probe of the scan, in their order.
-fn arrivals(report: &CaseReport) -> Vec<Stamp> {
+/// As the lab's captures saw them.
+fn captured(report: &CaseReport) -> Passed {
     let cells = report.events.iter().find_map(|event| match &event.what {
         What::Facts { cells, .. } => Some(cells),
         _ => None,
     });
-    let mut all: Vec<Stamp> = cells.into_iter().flatten().flat_map(|cell| cell.probes.clone()).collect();
-    all.sort_unstable();
-    all
+    cells.into_iter().flatten().map(|cell| (cell.port, cell.probes.clone())).collect()
 }
 
 /// When the ban landed, by the time line.
