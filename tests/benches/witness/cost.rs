@@ -36,9 +36,9 @@ pub fn measure() -> Outcome<String> {
 
 /// How long the scan took, in milliseconds.
 fn scanned(report: &CaseReport) -> Outcome<f64> {
-    let took = report.events.iter().find_map(|event| match event.what {
-        What::Scan { took, .. } => Some(took),
-        _ => None,
+    let took = report.events.iter().find_map(|event| {
+        let What::Scan { took, .. } = event.what else { return None };
+        Some(took)
     });
     let took = took.ok_or_else(|| format!("no scan: {:?}", report.problems))?;
     Ok(std::time::Duration::from(took).as_secs_f64() * 1e3)

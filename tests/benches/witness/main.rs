@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use scandrill_engine::{Planned, RunOptions, SourceFile, expand, plan_all, read, run_case, work};
+use scandrill_engine::{Case, Planned, RunOptions, SourceFile, expand, plan_all, read, run_case, work};
 use scandrill_lab::dispatch;
 use scandrill_model::CaseReport;
 
@@ -41,7 +41,7 @@ fn planned(name: &str, seed: u64) -> Outcome<Planned> {
     };
     let scenario = read(name, &load(&format!("{name}.toml"))?, &load).map_err(|bad| bad.to_string())?;
     let cases = expand(&Arc::new(scenario), &[]);
-    let planned = plan_all(cases, seed, |case| case.name());
+    let planned = plan_all(cases, seed, Case::name);
     let planned = planned.map_err(|bad| bad.iter().map(ToString::to_string).collect::<String>())?;
     planned.into_iter().next().ok_or_else(|| "no case".into())
 }

@@ -49,9 +49,9 @@ type Passed = BTreeMap<u16, Vec<Stamp>>;
 
 /// As tcpdump saw them.
 fn dumped(report: &CaseReport) -> Outcome<Passed> {
-    let output = report.events.iter().find_map(|event| match &event.what {
-        What::Ran { output, left_out: 0, .. } => Some(output),
-        _ => None,
+    let output = report.events.iter().find_map(|event| {
+        let What::Ran { output, left_out: 0, .. } = &event.what else { return None };
+        Some(output)
     });
     let mut passed = Passed::new();
     for line in output.ok_or("tcpdump said nothing, or too much")?.lines() {
@@ -67,9 +67,9 @@ fn dumped(report: &CaseReport) -> Outcome<Passed> {
 
 /// As the lab's captures saw them.
 fn captured(report: &CaseReport) -> Passed {
-    let cells = report.events.iter().find_map(|event| match &event.what {
-        What::Facts { cells, .. } => Some(cells),
-        _ => None,
+    let cells = report.events.iter().find_map(|event| {
+        let What::Facts { cells, .. } = &event.what else { return None };
+        Some(cells)
     });
     cells.into_iter().flatten().map(|cell| (cell.port, cell.probes.clone())).collect()
 }

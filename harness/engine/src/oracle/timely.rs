@@ -23,11 +23,13 @@ pub fn timely(finding: Finding, seen: &Observations) -> Finding {
 pub fn judged(mut finding: Finding, late: Duration) -> Finding {
     if finding.verdict == Verdict::Fail && late > LATE_MAX {
         finding.verdict = Verdict::Error;
-        finding.observed += &format!(
-            "; the machine was too busy to judge it: it kept threads waiting for {}, and {} are allowed",
-            in_ms(late),
-            in_ms(LATE_MAX)
-        );
+        finding.observed.extend([
+            "; the machine was too busy to judge it: it kept threads waiting for ",
+            &in_ms(late),
+            ", and ",
+            &in_ms(LATE_MAX),
+            " are allowed",
+        ]);
     }
     finding
 }

@@ -33,10 +33,10 @@ pub fn causes(
 /// The rule that a client's packets met last where they were not let through.
 pub fn stopped(client: &str, seen: &Observations) -> Option<RuleAt> {
     let own = seen.causes.iter().filter(|cause| cause.actor.as_deref() == Some(client));
-    let stopped = own.filter(|cause| {
+    let mut stopped = own.filter(|cause| {
         cause.path.iter().any(|hop| matches!(hop.verdict, HookVerdict::Drop | HookVerdict::Reject))
     });
-    stopped.last().and_then(|cause| cause.decided_by.clone())
+    stopped.next_back().and_then(|cause| cause.decided_by.clone())
 }
 
 /// The texts of all hosts, with what was seen of their rules.

@@ -100,12 +100,14 @@ fn of_red(plan: &Plan, red: &RedPlan) -> Vec<Selector> {
 
 /// Of a scan's ports the ones with a listener, and the first and the last of each part of what is expected.
 fn singled_out(plan: &Plan, red: &RedPlan) -> Vec<u16> {
-    let ports = &red.scan.ports;
-    let served = plan.served(red.scan.technique).intersection(ports);
+    let asked = &red.scan.ports;
+    let served = plan.served(red.scan.technique).intersection(asked);
     let named: PortSet = red.expect.states.iter().flat_map(|(ports, _)| ports.iter()).collect();
-    let parts = red.expect.states.iter().map(|(of, _)| of.intersection(ports)).chain([ports.without(&named)]);
-    let ends =
-        parts.flat_map(|part| part.iter().next().into_iter().chain(part.iter().last()).collect::<Vec<_>>());
+    let groups = red.expect.states.iter().map(|(of, _)| of.intersection(asked));
+    let ends = groups.chain([asked.without(&named)]).flat_map(|group| {
+        let (first, last) = (group.iter().next(), group.iter().last());
+        first.into_iter().chain(last).collect::<Vec<_>>()
+    });
     let all: PortSet = served.iter().take(PORTS / 2).chain(ends).collect();
     all.iter().take(PORTS).collect()
 }

@@ -181,8 +181,9 @@ mod tests {
     use super::*;
 
     fn rules(texts: &[(u64, &str)]) -> Rules {
-        let rules: String =
+        let rules: Vec<String> =
             texts.iter().map(|(handle, text)| format!("\t\t{text} # handle {handle}\n")).collect();
+        let rules = rules.concat();
         Rules::parse(&format!(
             "== nft\ntable inet t {{ # handle 1\n\tchain input {{ # handle 1\n\
              \t\ttype filter hook input priority filter; policy accept;\n{rules}\t}}\n}}\n"

@@ -68,7 +68,7 @@ impl fmt::Display for Carried {
         match self.ports {
             None => write!(f, " {} -> {}", self.source, self.target)?,
             Some((from, to)) => {
-                write!(f, " {} -> {}", SocketAddr::new(self.source, from), SocketAddr::new(self.target, to))?
+                write!(f, " {} -> {}", SocketAddr::new(self.source, from), SocketAddr::new(self.target, to))?;
             }
         }
         if self.protocol == TCP {
