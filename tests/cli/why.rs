@@ -113,3 +113,18 @@ fn a_client_that_is_banned_is_told_the_rule() {
         (Some("trap.nft"), Some("ip saddr @banned4 drop"))
     );
 }
+
+#[test]
+fn the_packet_that_reached_a_limit_is_on_the_time_line() {
+    let came =
+        Workbench::new().scandrill("run manual/recent --filter builtin,v4,nft --seed 7 --quiet --json -");
+    let report: Value = serde_json::from_str(&came.out).unwrap();
+    let marks = report["cases"][0]["time_lines"][0]["marks"].as_array().unwrap();
+    let mark = |milestone| marks.iter().find(|mark| mark["milestone"] == milestone).unwrap();
+    let (reached, dropped) = (mark("threshold"), mark("first-dropped"));
+    assert_eq!(reached["witness"]["kernel"], "nftables trace");
+    let (packet, rule) = reached["detail"].as_str().unwrap().split_once(" met ").unwrap();
+    assert!(rule.ends_with("-m recent --update --seconds 60 --hitcount 10 -j DROP"), "{rule}");
+    let port = dropped["detail"].as_str().unwrap().strip_prefix("port ").unwrap();
+    assert!(packet.ends_with(&format!("198.18.0.1:{port} syn")), "{packet} {port}");
+}

@@ -1,6 +1,6 @@
 //! Which rules decided, what matters most first; and what the rules of the texts came to.
 
-use scandrill_model::{Cause, Finding, HookVerdict, PortSet, RuleAt, RuleText, TextLine, Verdict};
+use scandrill_model::{Cause, Finding, PortSet, RuleAt, RuleText, TextLine, Verdict};
 
 use super::compare;
 use super::observations::Observations;
@@ -32,11 +32,8 @@ pub fn causes(
 
 /// The rule that a client's packets met last where they were not let through.
 pub fn stopped(client: &str, seen: &Observations) -> Option<RuleAt> {
-    let own = seen.causes.iter().filter(|cause| cause.actor.as_deref() == Some(client));
-    let mut stopped = own.filter(|cause| {
-        cause.path.iter().any(|hop| matches!(hop.verdict, HookVerdict::Drop | HookVerdict::Reject))
-    });
-    stopped.next_back().and_then(|cause| cause.decided_by.clone())
+    let mut own = seen.causes.iter().filter(|cause| cause.actor.as_deref() == Some(client));
+    own.rfind(|cause| cause.is_stopped()).and_then(|cause| cause.decided_by.clone())
 }
 
 /// The texts of all hosts, with what was seen of their rules.

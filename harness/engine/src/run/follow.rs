@@ -1,14 +1,17 @@
 //! Why packets met their fate in a drill: some of each actor's are followed through the rules of each host that has a
 //! defense, few enough to change nothing; and what each rule matched is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use scandrill_defenses::lint::Lines;
 use scandrill_lab::{FollowBound, Following, Lab, Matched, Selector, Told, Traced};
-use scandrill_model::{Asks, Cause, PortSet, Protocol, TcpFlags, Technique, TextLine, What};
+use scandrill_model::{
+    Asks, Cause, Clock, Mark, Milestone, PortSet, Protocol, TcpFlags, Technique, TextLine, What, Witness,
+};
 
+use super::fate::cause;
 use super::log::{Log, Trouble, Troubled};
 use super::{Window, host};
 use crate::actor::Deed;
@@ -57,6 +60,9 @@ pub(super) async fn tell(
         let lines = Lines::of(side.steps);
         for cause in ways(plan, deeds, side, &packets, &lines) {
             log.emit(What::Followed { cause: Box::new(cause) });
+        }
+        for (source, mark) in thresholds(plan, side, &packets, &lines) {
+            log.emit(What::Marked { source, mark });
         }
         for (text, rules) in counts(&matched, &lines) {
             log.emit(What::Matched { host: side.host.to_owned(), text, rules });
@@ -142,7 +148,7 @@ fn ways(
 ) -> Vec<Cause> {
     let mut ways: Vec<Cause> = Vec::new();
     for traced in packets {
-        let mut cause = super::fate::cause(side.host, traced, lines);
+        let mut cause = cause(side.host, traced, lines);
         cause.actor = sender(plan, deeds, traced);
         if let Some(way) = ways.iter_mut().find(|way| is_same_way(way, &cause)) {
             way.packets += 1;
@@ -183,6 +189,34 @@ fn window_of(deed: &Deed<'_>, red: &RedPlan) -> Option<Window> {
     }
 }
 
+/// Of each attacker the first packet that met a rule's memory of it, where nothing before it can have been missed.
+fn thresholds(plan: &Plan, side: SidePlan<'_>, packets: &[Traced], lines: &Lines) -> Vec<(IpAddr, Mark)> {
+    let sources: BTreeSet<IpAddr> = plan.reds.iter().map(|red| red.scan.source).collect();
+    let of_source = |source: IpAddr| {
+        let own = packets.iter().filter(|traced| traced.packet.source == source);
+        // Up to there, each of them was followed.
+        let own = own.take(usize::try_from(OTHERS.burst).unwrap_or_default());
+        let mut fates = own.map(|traced| (traced, cause(side.host, traced, lines)));
+        let (traced, dropped) = fates.find(|(_, cause)| cause.is_stopped())?;
+        let rule = dropped.decided_by.filter(|rule| remembers(&rule.rule))?;
+        let mark = Mark {
+            milestone: Milestone::Threshold,
+            at: traced.at,
+            witness: Witness::Kernel(dropped.witness),
+            clock: Clock::Told,
+            detail: format!("{} met {}", dropped.packet, rule.rule),
+        };
+        Some((source, mark))
+    };
+    sources.into_iter().filter_map(of_source).collect()
+}
+
+/// Whether a rule's match depends on what came before.
+fn remembers(rule: &str) -> bool {
+    const WORDS: [&str; 7] = ["recent", "limit", "hashlimit", "connlimit", "set", "quota", "count"];
+    rule.split_whitespace().any(|word| WORDS.contains(&word) || word.starts_with('@'))
+}
+
 /// What each rule matched that stands in a text, by text and line.
 fn counts(matched: &[Matched], lines: &Lines) -> BTreeMap<usize, Vec<TextLine>> {
     let mut texts: BTreeMap<usize, BTreeMap<u32, Option<u64>>> = BTreeMap::new();
@@ -200,4 +234,24 @@ fn counts(matched: &[Matched], lines: &Lines) -> BTreeMap<usize, Vec<TextLine>> 
         lines.into_iter().map(|(line, packets)| TextLine { line, packets }).collect()
     };
     texts.into_iter().map(|(text, lines)| (text, listed(lines))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_from_a_filter() {
+        for rule in [
+            "iptables -A INPUT -m recent --update --seconds 60 --hitcount 10 -j DROP",
+            "ip saddr @banned4 drop",
+            "-A scandrill-trap -m set --match-set scandrill-trap4 src -j DROP",
+            "tcp flags syn limit rate over 5/second drop",
+        ] {
+            assert!(remembers(rule), "{rule}");
+        }
+        for rule in ["policy drop", "tcp dport 23 drop", "-A INPUT -p tcp --dport 23 -j REJECT"] {
+            assert!(!remembers(rule), "{rule}");
+        }
+    }
 }

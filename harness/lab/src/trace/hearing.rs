@@ -120,11 +120,12 @@ impl Listener {
     }
 
     fn take(&mut self) -> Result<(), LabError> {
-        let now = clock::now();
         let heard = &mut self.heard;
         heard.told = None;
-        let lost =
-            self.steps.take(|step| heard.step(now, step)).during(|| "read nftables' traces".to_owned())?;
+        let lost = self
+            .steps
+            .take(|step| heard.step(clock::now(), step))
+            .during(|| "read nftables' traces".to_owned())?;
         if lost {
             heard.doubt();
         }
@@ -133,7 +134,7 @@ impl Listener {
         let mut each = |message: &[u8]| {
             let line = logged(message).filter(|(prefix, _)| prefix.starts_with("TRACE: "));
             if let Some((line, carried)) = line.filter(|_| lines.len() < MOST) {
-                lines.push((now, carried, line));
+                lines.push((clock::now(), carried, line));
             }
         };
         while !reader.receive(&mut each).during(|| "read what TRACE logs".to_owned())? {}

@@ -62,6 +62,13 @@ pub struct Cause {
     pub witness: String,
 }
 
+impl Cause {
+    /// Whether a rule kept the packets from going on.
+    pub fn is_stopped(&self) -> bool {
+        self.path.iter().any(|hop| matches!(hop.verdict, HookVerdict::Drop | HookVerdict::Reject))
+    }
+}
+
 /// One step of a packet's way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {

@@ -41,13 +41,15 @@ fn sysctls(report: &RunReport) -> Markup {
     }
     html! {
         @if !set.is_empty() {
-            h3 { "Kernel parameters that were set" }
-            div.wide tabindex="0" role="region" aria-label="Kernel parameters" {
-                table {
-                    thead { tr { th { "Host" } th { "Parameter" } th { "Value" } th.n { "Cases" } } }
-                    tbody {
-                        @for ((host, name, value), cases) in &set {
-                            tr { td { (host) } td { code { (name) } } td { code { (value) } } td.n { (cases) } }
+            details {
+                summary { "Kernel parameters that were set: " (set.len()) }
+                div.wide tabindex="0" role="region" aria-label="Kernel parameters" {
+                    table {
+                        thead { tr { th { "Host" } th { "Parameter" } th { "Value" } th.n { "Cases" } } }
+                        tbody {
+                            @for ((host, name, value), cases) in &set {
+                                tr { td { (host) } td { code { (name) } } td { code { (value) } } td.n { (cases) } }
+                            }
                         }
                     }
                 }

@@ -34,13 +34,14 @@ pub fn section(page: Page<'_>) -> Markup {
     let all: Vec<(&str, Vec<String>)> =
         scenarios(page.report).into_iter().map(|(name, cases)| (name, passed(cases))).collect();
     let of = |name: &String| places.get(name.as_str()).map(|index| (*index, &page.report.cases[*index]));
+    let is_alone = page.report.cases.len() == 1;
     html! {
         @if all.iter().any(|(_, names)| !names.is_empty()) {
             section #cases {
                 h2 { "Passed" }
                 @for (scenario, names) in all.iter().filter(|(_, names)| !names.is_empty()) {
                     @if let [name] = names.as_slice() {
-                        @if let Some((index, one)) = of(name) { (case::article(page, index, one, false)) }
+                        @if let Some((index, one)) = of(name) { (case::article(page, index, one, is_alone)) }
                     } @else {
                         details.scenario {
                             summary {
