@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use scandrill_defenses::lint::Lines;
 use scandrill_lab::{FollowBound, Following, Lab, Matched, Selector, Told, Traced};
 use scandrill_model::{
-    Asks, Cause, Clock, Mark, Milestone, PortSet, Protocol, TcpFlags, Technique, TextLine, What, Witness,
+    Asks, Cause, Clock, Family, Mark, Milestone, PortSet, Protocol, TcpFlags, Technique, TextLine, What,
+    Witness,
 };
 
 use super::fate::cause;
@@ -64,7 +65,7 @@ pub(super) async fn tell(
         for (source, mark) in thresholds(plan, side, &packets, &lines) {
             log.emit(What::Marked { source, mark });
         }
-        for (text, rules) in counts(&matched, &lines) {
+        for (text, rules) in counts(&matched, &lines, plan.family) {
             log.emit(What::Matched { host: side.host.to_owned(), text, rules });
         }
     }
@@ -217,10 +218,14 @@ fn remembers(rule: &str) -> bool {
     rule.split_whitespace().any(|word| WORDS.contains(&word) || word.starts_with('@'))
 }
 
-/// What each rule matched that stands in a text, by text and line.
-fn counts(matched: &[Matched], lines: &Lines) -> BTreeMap<usize, Vec<TextLine>> {
+/// What each rule matched that stands in a text, by text and line. Rules of the other IP version were put to no test here.
+fn counts(matched: &[Matched], lines: &Lines, family: Family) -> BTreeMap<usize, Vec<TextLine>> {
+    let other = match family {
+        Family::V4 => "ip6",
+        Family::V6 => "ip",
+    };
     let mut texts: BTreeMap<usize, BTreeMap<u32, Option<u64>>> = BTreeMap::new();
-    for Matched { chain, place, packets } in matched {
+    for Matched { chain, place, packets } in matched.iter().filter(|rule| rule.chain.family != other) {
         let line = lines.at(&chain.family, &chain.table, &chain.chain, place.at, place.of);
         let Some((text, number)) =
             line.and_then(|line| Some((line.text_index, u32::try_from(line.line).ok()?)))
