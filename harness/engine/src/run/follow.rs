@@ -243,7 +243,33 @@ fn counts(matched: &[Matched], lines: &Lines, family: Family) -> BTreeMap<usize,
 
 #[cfg(test)]
 mod tests {
+    use scandrill_lab::{ChainName, RulePlace};
+    use scandrill_model::{Backend, Loader, Step};
+
     use super::*;
+
+    #[test]
+    fn rules_of_the_other_ip_version_are_not_counted() {
+        let restore = |family| Step::Load {
+            loader: Loader::IptablesRestore { family, backend: Backend::Nft },
+            text: "*filter\n-A INPUT -j DROP\nCOMMIT\n".to_owned(),
+            origin: "own".to_owned(),
+        };
+        let lines = Lines::of(&[restore(Family::V4), restore(Family::V6)]);
+        let matched = ["ip", "ip6"].map(|family| Matched {
+            chain: ChainName {
+                family: family.to_owned(),
+                table: "filter".to_owned(),
+                chain: "INPUT".to_owned(),
+            },
+            place: RulePlace { at: 0, of: 1 },
+            packets: Some(0),
+        });
+        let counted = |family| counts(&matched, &lines, family);
+        let rule = vec![TextLine { line: 2, packets: Some(0) }];
+        assert_eq!(counted(Family::V4), BTreeMap::from([(0, rule.clone())]));
+        assert_eq!(counted(Family::V6), BTreeMap::from([(1, rule)]));
+    }
 
     #[test]
     fn a_limit_is_told_from_a_filter() {
