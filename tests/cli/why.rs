@@ -89,7 +89,7 @@ fn what_is_not_met_is_told_with_the_rule_first() {
         came.out
     );
     assert!(
-        came.out.contains("1 of 3 rules never matched\n  own.nft:7: tcp dport 443 counter accept\n"),
+        came.out.contains("1 of 3 lines of rules never matched\n  own.nft:7: tcp dport 443 counter accept\n"),
         "{}",
         came.out
     );

@@ -137,7 +137,14 @@ impl Words<'_> {
             return self.bad(span, "the target is missing".to_owned(), FORM);
         }
         let (name, port) = self.split(span.clone())?;
-        let address = if name == TARGET { self.plan.target } else { self.address(&name, span.clone())? };
+        let address = match name.parse::<IpAddr>() {
+            _ if name == TARGET => self.plan.target,
+            Ok(_) => self.address(&name, span.clone())?,
+            Err(_) => {
+                let message = format!("`{name}` is not the target");
+                return self.bad(span, message, &format!("`target` is {}", self.plan.target));
+            }
+        };
         let answers = self
             .plan
             .lab

@@ -22,11 +22,13 @@ pub fn causes(
         of_view.into_iter().flatten().flat_map(|(ports, _)| ports.iter().collect::<Vec<_>>()).collect()
     };
     let mut causes = seen.causes.clone();
-    causes.sort_by_cached_key(|cause| match cause.actor.as_deref() {
+    let rank = |cause: &Cause| match cause.actor.as_deref() {
         Some(actor) if !cause.ports.intersection(&wrong(actor)).is_empty() => 0,
         Some(actor) if failed(actor) => 1,
         Some(_) | None => 2,
-    });
+    };
+    // Of these, what a rule stopped tells more than what all let through.
+    causes.sort_by_cached_key(|cause| (rank(cause), !cause.is_stopped()));
     causes
 }
 

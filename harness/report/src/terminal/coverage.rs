@@ -23,7 +23,7 @@ pub(super) fn lines(report: &RunReport, style: Style) -> Vec<String> {
         return Vec::new();
     }
     let counted: usize = texts.iter().map(coverage::Covered::counted).sum();
-    let title = format!("{} of {counted} rules never matched", idle.len());
+    let title = format!("{} of {counted} lines of rules never matched", idle.len());
     let mut lines = vec![paint(&title, HEADING, style.colour)];
     lines.extend(idle.iter().take(NAMED).flat_map(|rule| {
         let rows = wrap(&clean(rule), style.columns() - 4).into_iter().enumerate();

@@ -122,7 +122,7 @@ fn ban(view: &View, red: &Red, theme: Theme) -> Vec<Line<'static>> {
     let is_banned = red.ban.looks.iter().any(|(_, check)| check.is_banned());
     let mut lines = Vec::new();
     if let Some(since) = red.silent_since() {
-        let word = if is_banned || red.ban.decided.is_some() { "BANNED at" } else { "silent since" };
+        let word = if is_banned { "BANNED at" } else { "silent since" };
         lines.push(Line::from(Span::styled(format!("{word} {:.1} s", at(since)), theme.blue().patch(LOUD))));
     }
     if let Some(again) = red.served_again() {

@@ -37,7 +37,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
     let reds = view.reds.iter().take(MOST).map(|red| attacker(red, &scale, theme));
     let greens = view.greens.iter().take(MOST).map(|green| client(green, &scale, theme));
     let rows = reds.chain([defense(view, &scale, theme)]).chain(greens).chain([axis(&scale)]);
-    let title = format!(" TIME  {ANSWERED} answered  {DROPPED} not  {BOTH} both  ▼ banned  △ let in again ");
+    let title =
+        format!(" TIME  {ANSWERED} answered  {DROPPED} not  {BOTH} both  ▼ silence  △ answers again ");
     let block = Block::new().borders(Borders::TOP).border_style(QUIET).title(title);
     frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()).block(block), area);
 }
@@ -123,7 +124,7 @@ fn client(green: &Green, scale: &Scale, theme: Theme) -> Line<'static> {
     row.outcomes(scale, requests, (theme.green(), theme.warn())).line(&green.name, theme.green())
 }
 
-/// When the defense was in, and from when to when each attacker was banned.
+/// When the defense was in, and from when to when each attacker got no answer; whether that is a ban, a look tells.
 fn defense(view: &View, scale: &Scale, theme: Theme) -> Line<'static> {
     let mut row = scale.row();
     for blue in &view.blues {
